@@ -6,5 +6,15 @@
 //! The source of truth is upstream's `org.apache.rocketmq.store` and `io.openmessaging.storage.dledger`, releases 4.9.4 to
 //! 5.5.0; each decoder names the class.
 
+pub mod batch_cq_unit;
 pub mod bytes;
+pub mod checkpoint;
+pub mod cq_ext_unit;
 pub mod cq_unit;
+pub mod index_file;
+pub mod java_hash;
+pub mod ledger_entry;
+pub mod message;
+mod message_header;
+pub mod properties;
+pub mod segment_name;
