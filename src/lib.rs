@@ -8,4 +8,8 @@
 //! | [`format`] | what bytes mean |
 
 pub mod format;
+pub mod inspect;
+pub mod recovery;
+pub mod store;
 pub mod units;
+pub mod watch;

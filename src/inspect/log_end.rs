@@ -1,0 +1,287 @@
+//! Where the log ends, and how far behind it the consume queues are.
+//!
+//! The end of the log is written nowhere: it is behind the last record that fits its place. It is found once, beginning at the
+//! newest message that a consume queue points at, and then followed record by record, so that a pass costs what was written
+//! since the one before. Both walks stop at a number of records; the next pass goes on from there.
+
+use crate::store::StoreError;
+use crate::store::layout::LogKind;
+use crate::store::log_frame::{LogFrame, Record};
+use crate::store::mapping::MappedFile;
+use crate::store::segments::{Segment, Segments};
+use crate::store::source::{ByteSource, StoreFile};
+use crate::units::EpochMillis;
+
+/// How segments are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReadMode {
+    /// Through a mapping, and where that cannot be made with `pread`.
+    #[default]
+    Auto,
+    /// With `pread` alone.
+    Pread,
+}
+
+/// What stands behind the last record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TailState {
+    /// There is no record at all.
+    Empty,
+    /// Zeros, as after every orderly write.
+    Clean,
+    /// Bytes that are no record, in two passes at the same place.
+    Torn,
+}
+
+impl TailState {
+    /// Every state, in the order in which they are exported.
+    pub const ALL: [Self; 3] = [Self::Empty, Self::Clean, Self::Torn];
+
+    /// The label value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Clean => "clean",
+            Self::Torn => "torn",
+        }
+    }
+}
+
+/// The end of one log, followed.
+#[derive(Debug, Clone, Default)]
+pub struct LogEnd {
+    position: Option<u64>,
+    last: Option<(u64, Record)>,
+    bad_at: Option<u64>,
+    is_torn: bool,
+    is_at_end: bool,
+}
+
+/// Records looked at in one pass, at most.
+const RECORDS_PER_PASS: u32 = 200_000;
+
+impl LogEnd {
+    /// Exclusive end of the last record, once the walk has come to it.
+    #[must_use]
+    pub fn position(&self) -> Option<u64> {
+        self.position.filter(|_| self.is_at_end)
+    }
+
+    /// Whether the walk has come to the end.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.is_at_end
+    }
+
+    /// What stands behind the end.
+    #[must_use]
+    pub fn tail(&self) -> Option<TailState> {
+        self.is_at_end.then_some(if self.is_torn {
+            TailState::Torn
+        } else if self.last.is_none() {
+            TailState::Empty
+        } else {
+            TailState::Clean
+        })
+    }
+
+    /// When the newest message was stored.
+    #[must_use]
+    pub fn newest(&self) -> Option<EpochMillis> {
+        self.last.map(|(_, record)| record.stored_at)
+    }
+
+    /// Index of the newest entry, in DLedger mode.
+    #[must_use]
+    pub fn ledger_index(&self) -> Option<i64> {
+        self.last.and_then(|(_, record)| record.ledger_index)
+    }
+
+    /// Moves to the end as it is now. `dispatched_to` is the end of the newest message that a consume queue points at: a good
+    /// place to begin.
+    ///
+    /// # Errors
+    /// The segment that could not be read.
+    pub fn follow(
+        &mut self,
+        segments: &Segments,
+        kind: LogKind,
+        dispatched_to: Option<u64>,
+        mode: ReadMode,
+    ) -> Result<(), StoreError> {
+        if !self.holds(segments, kind, mode)? {
+            *self = Self { position: first_look(segments, kind, dispatched_to, mode)?, ..Self::default() };
+        }
+        let Some(mut position) = self.position else {
+            self.is_at_end = true;
+            return Ok(());
+        };
+        self.is_at_end = false;
+        let mut left = RECORDS_PER_PASS;
+        let mut bad_at = None;
+        while let Some((_, segment)) = segments.covering(position) {
+            let open = OpenSegment::open(segment, mode)?;
+            let mut next_segment = false;
+            while position < segment.end() {
+                if left == 0 {
+                    self.position = Some(position);
+                    return Ok(());
+                }
+                left -= 1;
+                match open.frame(kind, segment, position - segment.base)? {
+                    LogFrame::Record(record) if follows(self.last.as_ref(), &record) => {
+                        self.last = Some((position, record));
+                        position += record.len;
+                    }
+                    LogFrame::Blank => {
+                        next_segment = true;
+                        position = segment.end();
+                    }
+                    LogFrame::End => break,
+                    LogFrame::Record(_) | LogFrame::Bad => {
+                        bad_at = Some(position);
+                        break;
+                    }
+                }
+            }
+            if position < segment.end() || (!next_segment && segments.covering(position).is_none()) {
+                break;
+            }
+        }
+        self.is_torn = bad_at.is_some() && bad_at == self.bad_at;
+        self.bad_at = bad_at;
+        self.position = Some(position);
+        self.is_at_end = true;
+        Ok(())
+    }
+
+    /// Whether the record before the end still stands where it stood.
+    fn holds(&self, segments: &Segments, kind: LogKind, mode: ReadMode) -> Result<bool, StoreError> {
+        let Some((at, last)) = &self.last else { return Ok(false) };
+        let Some((_, segment)) = segments.covering(*at) else { return Ok(false) };
+        let frame = OpenSegment::open(segment, mode)?.frame(kind, segment, at - segment.base)?;
+        Ok(frame == LogFrame::Record(*last))
+    }
+}
+
+fn follows(last: Option<&(u64, Record)>, next: &Record) -> bool {
+    match (last.and_then(|(_, record)| record.ledger_index), next.ledger_index) {
+        (Some(last), Some(next)) => last.checked_add(1) == Some(next),
+        _ => true,
+    }
+}
+
+/// Where to begin: at the newest dispatched message if the log knows it, else at the last segment that holds a record.
+fn first_look(
+    segments: &Segments,
+    kind: LogKind,
+    dispatched_to: Option<u64>,
+    mode: ReadMode,
+) -> Result<Option<u64>, StoreError> {
+    for (index, segment) in segments.list.iter().enumerate().rev() {
+        let open = OpenSegment::open(segment, mode)?;
+        match open.frame(kind, segment, 0)? {
+            LogFrame::Record(_) => {
+                if let Some(position) = dispatched_to.filter(|to| *to > segment.base && *to < segment.end()) {
+                    let there = open.frame(kind, segment, position - segment.base)?;
+                    // The end of one record is the start of the next; only there the bytes can be trusted to be one.
+                    if matches!(there, LogFrame::Record(_)) {
+                        return Ok(Some(position));
+                    }
+                }
+                return Ok(Some(segment.base));
+            }
+            // A segment that was made ahead of its use; the end may be the end of the one before it.
+            LogFrame::End if index > 0 => {}
+            LogFrame::End | LogFrame::Blank | LogFrame::Bad => return Ok(Some(segment.base)),
+        }
+    }
+    Ok(None)
+}
+
+/// How far dispatch is behind the end of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DispatchLag {
+    /// Bytes from the oldest message that should have a unit and has none to the end of the log.
+    pub bytes: u64,
+    /// When that message was stored; `None` if there is none.
+    pub oldest: Option<EpochMillis>,
+}
+
+/// Measures how far the newest dispatched message (`dispatched_to`, exclusive end; `None` if there is none) is behind `end`.
+/// Records without a unit (prepared and rolled back transactions) are no lag.
+///
+/// # Errors
+/// The segment that could not be read.
+pub fn dispatch_lag(
+    segments: &Segments,
+    kind: LogKind,
+    dispatched_to: Option<u64>,
+    end: u64,
+    mode: ReadMode,
+) -> Result<DispatchLag, StoreError> {
+    let min = segments.list.first().map_or(0, |segment| segment.base);
+    let mut position = dispatched_to.unwrap_or(min).max(min);
+    let mut left = RECORDS_PER_PASS;
+    while position < end && left > 0 {
+        let Some((_, segment)) = segments.covering(position) else { break };
+        let open = OpenSegment::open(segment, mode)?;
+        while position < segment.end().min(end) && left > 0 {
+            left -= 1;
+            match open.frame(kind, segment, position - segment.base)? {
+                LogFrame::Record(record) if record.has_unit => {
+                    return Ok(DispatchLag { bytes: end - position, oldest: Some(record.stored_at) });
+                }
+                LogFrame::Record(record) => position += record.len,
+                LogFrame::Blank => position = segment.end(),
+                // Not a place where a record begins: how much is behind can be told, how old it is cannot.
+                LogFrame::End | LogFrame::Bad => return Ok(DispatchLag { bytes: end - position, oldest: None }),
+            }
+        }
+    }
+    Ok(DispatchLag { bytes: end.saturating_sub(position), oldest: None })
+}
+
+/// When the oldest message of the log was stored.
+///
+/// # Errors
+/// The segment that could not be read.
+pub fn oldest_message(segments: &Segments, kind: LogKind) -> Result<Option<EpochMillis>, StoreError> {
+    let Some(segment) = segments.list.first() else { return Ok(None) };
+    match OpenSegment::open(segment, ReadMode::Pread)?.frame(kind, segment, 0)? {
+        LogFrame::Record(record) => Ok(Some(record.stored_at)),
+        _ => Ok(None),
+    }
+}
+
+enum OpenSegment {
+    Mapped(MappedFile),
+    Read(StoreFile),
+}
+
+impl OpenSegment {
+    fn open(segment: &Segment, mode: ReadMode) -> Result<Self, StoreError> {
+        let file = StoreFile::open(&segment.path)?;
+        Ok(match mode {
+            ReadMode::Auto => MappedFile::new(&file).map_or(Self::Read(file), Self::Mapped),
+            ReadMode::Pread => Self::Read(file),
+        })
+    }
+
+    fn frame(&self, kind: LogKind, segment: &Segment, at: u64) -> Result<LogFrame, StoreError> {
+        fn read<S: ByteSource>(kind: LogKind, source: &S, segment: &Segment, at: u64) -> Result<LogFrame, StoreError> {
+            match LogFrame::read(kind, source, segment.base, segment.len, at) {
+                Ok(frame) => Ok(frame),
+                // The segment shrank under its mapping.
+                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(LogFrame::End),
+                Err(error) => Err(StoreError::io(&segment.path, error)),
+            }
+        }
+        match self {
+            Self::Mapped(source) => read(kind, source, segment, at),
+            Self::Read(source) => read(kind, source, segment, at),
+        }
+    }
+}

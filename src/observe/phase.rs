@@ -1,0 +1,396 @@
+//! The broker's life cycle, from whatever shows of it: its lines, its lock, its `abort` file.
+//!
+//! No phase hangs on one line, as the broker's logger drops INFO lines under load, and none hangs on lines alone, as there may
+//! be no log here: any line of a phase enters it, and the lock has the last word.
+//!
+//! | seen | then |
+//! |---|---|
+//! | a line of `load()` or of recovery after anything else | a start has begun |
+//! | the lock goes from free to held | a start is over (and has been, if no line of it was seen) |
+//! | the lock is free while running | stopped |
+//! | a line that says that `load()` fails | failed, until the next start |
+//! | no line for [`SILENCE`] within a start, lock free | stopped: whoever was starting is gone |
+//!
+//! Upstream: `BrokerController.initialize`, `DefaultMessageStore.load` and `start` (the lock is taken in `start`, after
+//! recovery), releases 4.9.4 to 5.5.0.
+
+use serde::{Deserialize, Serialize};
+
+use crate::store::lock::LockState;
+use crate::units::EpochMillis;
+use crate::watch::events::{Fact, Occurrence, PhaseHint};
+
+/// A start of which nothing was heard for this long, and whose lock was never taken, is given up (ms).
+pub const SILENCE: i64 = 300_000;
+
+/// Lines are written by another thread of the broker: those of a start may come this much after its lock (ms).
+const LINE_DELAY: i64 = 3_000;
+
+/// Where the broker is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// No broker works on the store.
+    Stopped,
+    /// `load()`: files are listed and mapped.
+    Loading,
+    /// Consume queues are scanned.
+    RecoveringConsumequeue,
+    /// The log is walked.
+    RecoveringCommitlog,
+    /// `start()`: loaded, not yet serving.
+    Starting,
+    /// The lock is held.
+    Running,
+    /// `load()` failed; the process ends.
+    Failed,
+}
+
+impl Phase {
+    /// Every phase, in the order of a life.
+    pub const ALL: [Self; 7] = [
+        Self::Stopped,
+        Self::Loading,
+        Self::RecoveringConsumequeue,
+        Self::RecoveringCommitlog,
+        Self::Starting,
+        Self::Running,
+        Self::Failed,
+    ];
+
+    /// The label value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Loading => "loading",
+            Self::RecoveringConsumequeue => "recovering_consumequeue",
+            Self::RecoveringCommitlog => "recovering_commitlog",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Whether a start is under way: the time in which recovery may take things away.
+    #[must_use]
+    pub fn is_start(self) -> bool {
+        matches!(
+            self,
+            Self::Loading | Self::RecoveringConsumequeue | Self::RecoveringCommitlog | Self::Starting
+        )
+    }
+}
+
+/// How the broker's life before a start ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PreviousShutdown {
+    /// Orderly: `abort` was gone.
+    Clean,
+    /// Killed or failed: `abort` was there.
+    Unclean,
+    /// Neither the line nor the file was seen in time.
+    Unknown,
+}
+
+impl PreviousShutdown {
+    /// Every kind, in the order in which they are exported.
+    pub const ALL: [Self; 3] = [Self::Clean, Self::Unclean, Self::Unknown];
+
+    /// The label value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Unclean => "unclean",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A part of recovery, timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecoveryPart {
+    /// From the first line of the start to the end of recovery.
+    Total,
+    /// The scan of the consume queues.
+    Consumequeue,
+    /// The walk over the log.
+    Commitlog,
+}
+
+impl RecoveryPart {
+    /// Every part.
+    pub const ALL: [Self; 3] = [Self::Total, Self::Consumequeue, Self::Commitlog];
+
+    /// The label value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Total => "total",
+            Self::Consumequeue => "consumequeue",
+            Self::Commitlog => "commitlog",
+        }
+    }
+}
+
+/// One start of the broker, as far as it has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// When it was first seen.
+    pub began_at: EpochMillis,
+    /// When its recovery was over.
+    pub recovered_at: Option<EpochMillis>,
+    /// How the life before it ended, once known.
+    pub previous_shutdown: Option<PreviousShutdown>,
+    /// Whether it failed.
+    pub has_failed: bool,
+    /// Whether a line of it was read.
+    pub has_lines: bool,
+    /// The cut that the broker made to its consume queues (`processOffset`), if it made one.
+    pub truncated_to: Option<i64>,
+    /// Where dispatch begins (`load over, and the max phy offset = ...`).
+    pub max_offset: Option<i64>,
+    /// Queues of which the scan was reported.
+    pub queues_scanned: u64,
+    /// First position of the walk over the log, and the segment in which it is.
+    pub walk: Option<(i64, i64)>,
+}
+
+/// What changed with a line or a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// A start was seen to begin.
+    StartBegan,
+    /// Recovery is over: what it took is gone.
+    RecoveryOver,
+    /// The broker is gone.
+    Stopped,
+}
+
+/// The life of one broker.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Life {
+    /// Where it is; `None` before anything was seen.
+    pub phase: Option<Phase>,
+    /// Since when.
+    pub phase_since: EpochMillis,
+    /// The last start, over or not.
+    pub start: Option<Start>,
+    /// Starts by how the life before ended.
+    pub starts: [u64; 3],
+    /// Starts whose `load()` failed.
+    pub load_failures: u64,
+    /// How long the last recovery took, in ms, by part.
+    pub recovery_millis: [Option<u64>; 3],
+    /// When the last recovery ended.
+    pub last_recovery_end: Option<EpochMillis>,
+    last_line_at: EpochMillis,
+    is_lock_held: bool,
+    lock_held_at: EpochMillis,
+}
+
+impl Life {
+    /// Whether a start is under way.
+    #[must_use]
+    pub fn is_starting(&self) -> bool {
+        self.phase.is_some_and(Phase::is_start)
+    }
+
+    /// Whether the last life ended orderly; `None` before a start was seen.
+    #[must_use]
+    pub fn was_shutdown_clean(&self) -> Option<bool> {
+        match self.start.as_ref()?.previous_shutdown? {
+            PreviousShutdown::Clean => Some(true),
+            PreviousShutdown::Unclean => Some(false),
+            PreviousShutdown::Unknown => None,
+        }
+    }
+
+    /// Takes in one line of the broker.
+    pub fn hear(&mut self, line: &Occurrence) -> Option<Change> {
+        let hint = line.event.phase()?;
+        self.last_line_at = self.last_line_at.max(line.at);
+        let change = match hint {
+            PhaseHint::Loading => self.in_start(Phase::Loading, line.at),
+            PhaseHint::RecoveringConsumeQueue => self.in_start(Phase::RecoveringConsumequeue, line.at),
+            PhaseHint::RecoveringCommitLog => self.in_start(Phase::RecoveringCommitlog, line.at),
+            PhaseHint::LoadOver => {
+                let began = self.in_start(Phase::Starting, line.at);
+                self.recovery_over(line.at).or(began)
+            }
+            PhaseHint::Starting => {
+                if self.is_starting() && self.phase != Some(Phase::Starting) {
+                    self.enter(Phase::Starting, line.at);
+                    self.recovery_over(line.at)
+                } else {
+                    None
+                }
+            }
+            PhaseHint::Running => {
+                let over = if self.is_starting() { self.recovery_over(line.at) } else { None };
+                if self.phase.is_none() || self.is_starting() {
+                    self.enter(Phase::Running, line.at);
+                }
+                over
+            }
+            // The lock goes a moment later; that is when it has stopped.
+            PhaseHint::Stopping => None,
+            PhaseHint::Failed => {
+                let began = self.in_start(Phase::Loading, line.at);
+                self.fail(line.at);
+                began
+            }
+        };
+        if let (Some(fact), Some(start)) = (&line.fact, &mut self.start) {
+            match fact {
+                Fact::Shutdown { clean } if start.previous_shutdown.is_none() => {
+                    let kind = if *clean { PreviousShutdown::Clean } else { PreviousShutdown::Unclean };
+                    self.settle_shutdown(kind);
+                }
+                Fact::Truncation { consumequeue_max, process_offset } if consumequeue_max > process_offset => {
+                    start.truncated_to = Some(*process_offset);
+                }
+                Fact::LoadOver { max_offset } => start.max_offset = Some(*max_offset),
+                Fact::QueueScanned { .. } => start.queues_scanned += 1,
+                Fact::ScanStart { path } => {
+                    if let Some(base) = segment_base(path) {
+                        start.walk = Some((start.walk.map_or(base, |(first, _)| first.min(base)), base));
+                    }
+                }
+                Fact::RecoveryCost { consumequeue_ms, commitlog_ms, total_ms } => {
+                    self.recovery_millis = [Some(*total_ms), *consumequeue_ms, *commitlog_ms];
+                }
+                _ => {}
+            }
+        }
+        change
+    }
+
+    /// Takes in a look at the lock and at the `abort` file.
+    pub fn look(&mut self, lock: LockState, is_abort_present: bool, now: EpochMillis) -> Option<Change> {
+        let is_held = matches!(lock, LockState::Held { .. });
+        let was_held = std::mem::replace(&mut self.is_lock_held, is_held);
+        if is_held {
+            if !was_held {
+                self.lock_held_at = now;
+            }
+            let change = if self.is_starting() {
+                self.recovery_over(now)
+            } else if matches!(self.phase, Some(Phase::Stopped | Phase::Failed)) {
+                // Held again, and not a line of the start was seen.
+                self.begin(now, false);
+                self.recovery_over(now);
+                Some(Change::StartBegan)
+            } else {
+                None
+            };
+            if self.phase != Some(Phase::Running) {
+                self.enter(Phase::Running, now);
+            }
+            return change;
+        }
+        match self.phase {
+            Some(Phase::Running) | None => {
+                self.enter(Phase::Stopped, now);
+                Some(Change::Stopped)
+            }
+            Some(phase) if phase.is_start() => {
+                if self.start.as_ref().is_some_and(|start| start.previous_shutdown.is_none()) && is_abort_present {
+                    // Before `start()` the file is the one of the life before.
+                    self.settle_shutdown(PreviousShutdown::Unclean);
+                }
+                let heard = self.last_line_at.max(self.phase_since);
+                if now.0.saturating_sub(heard.0) > SILENCE {
+                    self.enter(Phase::Stopped, now);
+                    return Some(Change::Stopped);
+                }
+                None
+            }
+            Some(_) => None,
+        }
+    }
+
+    fn in_start(&mut self, phase: Phase, at: EpochMillis) -> Option<Change> {
+        let mut change = None;
+        if !self.is_starting() {
+            let late = self.phase == Some(Phase::Running)
+                && self.start.as_ref().is_some_and(|start| !start.has_lines)
+                && at.0 <= self.lock_held_at.0.saturating_add(LINE_DELAY);
+            if late {
+                // Lines of a start that the lock has already told of.
+                if let Some(start) = &mut self.start {
+                    start.has_lines = true;
+                }
+                return None;
+            }
+            self.begin(at, true);
+            change = Some(Change::StartBegan);
+        } else if phase < self.phase.unwrap_or(phase) {
+            // A start after a start that was killed begins again at the front.
+            if phase == Phase::Loading && self.phase >= Some(Phase::RecoveringCommitlog) {
+                self.begin(at, true);
+                change = Some(Change::StartBegan);
+            } else {
+                return None;
+            }
+        }
+        if self.phase != Some(phase) {
+            self.enter(phase, at);
+        }
+        change
+    }
+
+    fn begin(&mut self, at: EpochMillis, has_lines: bool) {
+        self.close_shutdown();
+        self.start = Some(Start { began_at: at, has_lines, ..Start::default() });
+        self.enter(Phase::Loading, at);
+    }
+
+    fn recovery_over(&mut self, at: EpochMillis) -> Option<Change> {
+        let start = self.start.as_mut().filter(|start| start.recovered_at.is_none())?;
+        start.recovered_at = Some(at);
+        self.last_recovery_end = Some(at);
+        if self.recovery_millis[0].is_none() {
+            self.recovery_millis[0] = u64::try_from(at.0 - start.began_at.0).ok();
+        }
+        self.close_shutdown();
+        Some(Change::RecoveryOver)
+    }
+
+    fn fail(&mut self, at: EpochMillis) {
+        if let Some(start) = self.start.as_mut().filter(|start| !start.has_failed) {
+            start.has_failed = true;
+            self.load_failures += 1;
+        }
+        self.close_shutdown();
+        self.enter(Phase::Failed, at);
+    }
+
+    /// Counts the last start as one of unknown kind if it has come this far without one.
+    fn close_shutdown(&mut self) {
+        if self.start.as_ref().is_some_and(|start| start.previous_shutdown.is_none()) {
+            self.settle_shutdown(PreviousShutdown::Unknown);
+        }
+    }
+
+    fn settle_shutdown(&mut self, kind: PreviousShutdown) {
+        if let Some(start) = &mut self.start {
+            start.previous_shutdown = Some(kind);
+        }
+        for (count, found) in self.starts.iter_mut().zip(PreviousShutdown::ALL) {
+            *count += u64::from(found == kind);
+        }
+    }
+
+    fn enter(&mut self, phase: Phase, at: EpochMillis) {
+        self.phase = Some(phase);
+        self.phase_since = at;
+    }
+}
+
+fn segment_base(path: &str) -> Option<i64> {
+    path.rsplit('/').next()?.parse().ok()
+}

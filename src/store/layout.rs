@@ -1,0 +1,282 @@
+//! Which directories make up a store, told by the broker's properties and, where they are silent, by what lies there.
+//!
+//! | path below the root | what |
+//! |---|---|
+//! | `commitlog/`, or each of `storePathCommitLog` and `readOnlyCommitLogStorePaths` | the log in plain and controller mode |
+//! | `dledger-<dLegerSelfId>/data/`, or `storePathDLedgerCommitLog` | the log in DLedger mode |
+//! | `consumequeue/`, `batchconsumequeue/`, `consumequeue_ext/` | one directory a topic, one a queue below it |
+//! | `index/`, `checkpoint`, `abort`, `lock`, `config/` | |
+//!
+//! Upstream: `StorePathConfigHelper`, `MessageStoreConfig`, `DLedgerConfig.getDefaultPath`; releases 4.9.4 to 5.5.0.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// How the broker keeps its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogKind {
+    /// `CommitLog`.
+    Plain,
+    /// `DLedgerCommitLog`: each message is the body of a DLedger entry.
+    DLedger,
+    /// `CommitLog` under `AutoSwitchHAService`.
+    Controller,
+}
+
+impl LogKind {
+    /// The word used in labels and flags.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::DLedger => "dledger",
+            Self::Controller => "controller",
+        }
+    }
+}
+
+/// How the broker keeps its consume queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QueueKind {
+    /// One directory of files a queue.
+    File,
+    /// `consumequeue/` is a RocksDB database (`storeType=defaultRocksDB`, 5.2.0 and later); its content is not read.
+    RocksDb,
+}
+
+impl QueueKind {
+    /// The word used in labels.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::RocksDb => "rocksdb",
+        }
+    }
+}
+
+/// What stands at the configured root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RootState {
+    /// A store.
+    Store,
+    /// An empty directory: a broker that never started, or the wrong volume.
+    Empty,
+    /// Nothing.
+    Missing,
+    /// Something that is not a directory.
+    NotADirectory,
+    /// A directory that this process may not list, or that the system cannot read.
+    Unreadable,
+    /// A directory with other things in it: the wrong mount.
+    NotAStore,
+}
+
+impl RootState {
+    /// Every state, in the order in which they are exported.
+    pub const ALL: [Self; 6] =
+        [Self::Store, Self::Empty, Self::Missing, Self::NotADirectory, Self::Unreadable, Self::NotAStore];
+
+    /// The label value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Store => "store",
+            Self::Empty => "empty",
+            Self::Missing => "missing",
+            Self::NotADirectory => "not_a_directory",
+            Self::Unreadable => "unreadable",
+            Self::NotAStore => "not_a_store",
+        }
+    }
+}
+
+/// What the broker's properties say about paths; everything may be left open.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LayoutOptions {
+    /// Whether the log is plain or DLedger, where that was told.
+    pub log_kind: Option<LogKind>,
+    /// `storePathCommitLog` and `readOnlyCommitLogStorePaths`, split; empty for the default.
+    pub commitlog_dirs: Vec<PathBuf>,
+    /// `storePathDLedgerCommitLog`, split; empty for the default.
+    pub ledger_data_dirs: Vec<PathBuf>,
+    /// `dLegerSelfId`.
+    pub ledger_self_id: Option<String>,
+}
+
+/// The paths of one store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// `storePathRootDir`.
+    pub root: PathBuf,
+    /// How the log is kept.
+    pub log_kind: LogKind,
+    /// How the consume queues are kept.
+    pub queue_kind: QueueKind,
+    /// The directories whose files together are the log, in the order of the configuration.
+    pub log_dirs: Vec<PathBuf>,
+    /// `dledger-<id>`, in DLedger mode.
+    pub ledger_dir: Option<PathBuf>,
+}
+
+const LEDGER_PREFIX: &str = "dledger-";
+
+impl Layout {
+    /// Looks at the root, once.
+    ///
+    /// # Errors
+    /// The state of the root, where it is no store.
+    pub fn detect(root: &Path, options: &LayoutOptions) -> Result<Self, RootState> {
+        let names = list_root(root)?;
+        let has = |name: &str| names.iter().any(|found| found == OsStr::new(name));
+        let ledger_name = match &options.ledger_self_id {
+            Some(id) => Some(format!("{LEDGER_PREFIX}{id}")).filter(|name| has(name)),
+            None => names
+                .iter()
+                .filter_map(|name| name.to_str())
+                .find(|name| name.starts_with(LEDGER_PREFIX) && root.join(name).is_dir())
+                .map(str::to_owned),
+        };
+        if !(has("consumequeue") || has("commitlog") || ledger_name.is_some()) {
+            return Err(if names.iter().all(|name| name == "lost+found") {
+                RootState::Empty
+            } else {
+                RootState::NotAStore
+            });
+        }
+        let log_kind = options.log_kind.unwrap_or(if ledger_name.is_some() {
+            LogKind::DLedger
+        } else if has("epochFileCheckpoint") || has("brokerIdentity") {
+            LogKind::Controller
+        } else {
+            LogKind::Plain
+        });
+        let ledger_dir = (log_kind == LogKind::DLedger).then(|| {
+            root.join(ledger_name.unwrap_or_else(|| {
+                format!("{LEDGER_PREFIX}{}", options.ledger_self_id.as_deref().unwrap_or("n0"))
+            }))
+        });
+        let log_dirs = match &ledger_dir {
+            Some(dir) if options.ledger_data_dirs.is_empty() => vec![dir.join("data")],
+            Some(_) => options.ledger_data_dirs.clone(),
+            None if options.commitlog_dirs.is_empty() => vec![root.join("commitlog")],
+            None => options.commitlog_dirs.clone(),
+        };
+        let queue_kind = if root.join("consumequeue").join("CURRENT").is_file() {
+            QueueKind::RocksDb
+        } else {
+            QueueKind::File
+        };
+        Ok(Self { root: root.to_owned(), log_kind, queue_kind, log_dirs, ledger_dir })
+    }
+
+    /// `consumequeue/`.
+    #[must_use]
+    pub fn consumequeue(&self) -> PathBuf {
+        self.root.join("consumequeue")
+    }
+
+    /// `batchconsumequeue/`.
+    #[must_use]
+    pub fn batch_consumequeue(&self) -> PathBuf {
+        self.root.join("batchconsumequeue")
+    }
+
+    /// `index/`.
+    #[must_use]
+    pub fn index(&self) -> PathBuf {
+        self.root.join("index")
+    }
+
+    /// `checkpoint`.
+    #[must_use]
+    pub fn checkpoint(&self) -> PathBuf {
+        self.root.join("checkpoint")
+    }
+
+    /// `abort`.
+    #[must_use]
+    pub fn abort(&self) -> PathBuf {
+        self.root.join("abort")
+    }
+
+    /// `lock`.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    /// `config/<name>`.
+    #[must_use]
+    pub fn config(&self, name: &str) -> PathBuf {
+        self.root.join("config").join(name)
+    }
+
+    /// `dledger-<id>/checkpoint`, in DLedger mode.
+    #[must_use]
+    pub fn ledger_checkpoint(&self) -> Option<PathBuf> {
+        self.ledger_dir.as_ref().map(|dir| dir.join("checkpoint"))
+    }
+}
+
+fn list_root(root: &Path) -> Result<Vec<std::ffi::OsString>, RootState> {
+    let state = |error: &io::Error| match error.kind() {
+        io::ErrorKind::NotFound => RootState::Missing,
+        io::ErrorKind::NotADirectory => RootState::NotADirectory,
+        _ => RootState::Unreadable,
+    };
+    std::fs::read_dir(root)
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.file_name())).collect())
+        .map_err(|error| state(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root_with(dirs: &[&str]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for dir in dirs {
+            std::fs::create_dir_all(root.path().join(dir)).unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn what_is_no_store_is_told_apart() {
+        let detect = |path: &Path| Layout::detect(path, &LayoutOptions::default()).unwrap_err();
+        let empty = root_with(&[]);
+        assert_eq!(detect(empty.path()), RootState::Empty);
+        assert_eq!(detect(root_with(&["lost+found"]).path()), RootState::Empty);
+        assert_eq!(detect(root_with(&["other"]).path()), RootState::NotAStore);
+        assert_eq!(detect(&empty.path().join("absent")), RootState::Missing);
+        let file = empty.path().join("file");
+        std::fs::write(&file, b"").unwrap();
+        assert_eq!(detect(&file), RootState::NotADirectory);
+    }
+
+    #[test]
+    fn the_kind_of_log_is_told_by_what_lies_there_unless_it_was_configured() {
+        let root = root_with(&["consumequeue", "dledger-n1/data"]);
+        let layout = Layout::detect(root.path(), &LayoutOptions::default()).unwrap();
+        assert_eq!(layout.log_kind, LogKind::DLedger);
+        assert_eq!(layout.log_dirs, [root.path().join("dledger-n1/data")]);
+
+        let plain = LayoutOptions { log_kind: Some(LogKind::Plain), ..LayoutOptions::default() };
+        let layout = Layout::detect(root.path(), &plain).unwrap();
+        assert_eq!(layout.log_dirs, [root.path().join("commitlog")]);
+        assert_eq!(layout.ledger_checkpoint(), None);
+    }
+
+    #[test]
+    fn a_rocksdb_consume_queue_is_its_own_kind() {
+        let root = root_with(&["consumequeue", "commitlog"]);
+        std::fs::write(root.path().join("consumequeue/CURRENT"), b"MANIFEST-000004\n").unwrap();
+        let layout = Layout::detect(root.path(), &LayoutOptions::default()).unwrap();
+        assert_eq!(layout.queue_kind, QueueKind::RocksDb);
+    }
+}

@@ -1,0 +1,97 @@
+//! Where the files of a store are, and how to get bytes out of them.
+//!
+//! Knows directories, segments, lengths and how to copy bytes; asks [`crate::format`] what they mean. Knows nothing of what a
+//! broker would do about them.
+//!
+//! Promises: nothing is created, changed or locked (I1); a file that shrinks, vanishes or cannot be read is a value, never a
+//! panic or a signal (I3); nothing that is not a regular file is opened for reading, so a pipe never blocks a pass.
+//!
+//! Source of truth: upstream's `StorePathConfigHelper`, `MappedFileQueue.load`, `MultiPathMappedFileQueue`,
+//! `DLedgerMmapFileStore`, releases 4.9.4 to 5.5.0.
+
+pub mod consumequeue;
+pub mod layout;
+pub mod lock;
+pub mod log_frame;
+pub mod mapping;
+pub mod queue_files;
+pub mod segments;
+pub mod source;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why bytes of a store could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The system said no.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A link, pipe, device or directory stands where a regular file should be.
+    #[error("{}: expected a regular file", path.display())]
+    NotAFile {
+        /// What was found.
+        path: PathBuf,
+    },
+}
+
+impl StoreError {
+    /// Wraps what the system said about `path`.
+    #[must_use]
+    pub fn io(path: &Path, source: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), source }
+    }
+
+    /// Whether the file or directory is simply not there (any more).
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// The stable word for this kind of failure, used as the `reason` of `read_errors_total`.
+    #[must_use]
+    pub fn reason(&self) -> ReadFailure {
+        match self {
+            Self::NotAFile { .. } => ReadFailure::NotAFile,
+            Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => ReadFailure::Gone,
+                io::ErrorKind::PermissionDenied => ReadFailure::Permission,
+                _ => ReadFailure::Io,
+            },
+        }
+    }
+}
+
+/// The closed set of reasons why a read failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReadFailure {
+    /// Vanished between listing and opening.
+    Gone,
+    /// Not readable for this user.
+    Permission,
+    /// Not a regular file.
+    NotAFile,
+    /// Any other error of the system.
+    Io,
+}
+
+impl ReadFailure {
+    /// Every reason, in the order in which they are exported.
+    pub const ALL: [Self; 4] = [Self::Gone, Self::Permission, Self::NotAFile, Self::Io];
+
+    /// The label value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Permission => "permission",
+            Self::NotAFile => "not_a_file",
+            Self::Io => "io",
+        }
+    }
+}
