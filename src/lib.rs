@@ -5,7 +5,13 @@
 //! | room | knows |
 //! |---|---|
 //! | [`units`] | positions and times as types |
-//! | [`format`] | what bytes mean |
+//! | [`config`] | YAML, environment and flags in, checked values out |
+//! | [`mod@format`] | what bytes mean |
+//! | [`app`] | builds the parts from the configuration |
+//! | [`cli`] | what can be typed, and what each command does |
 
+pub mod app;
+pub mod cli;
+pub mod config;
 pub mod format;
 pub mod units;
