@@ -1,0 +1,171 @@
+//! The built program as its users call it: what it prints, and its exit codes.
+
+use std::process::{Command, Output};
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rocketmq-store-exporter"));
+    command.env_clear();
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    program().args(args).output().expect("the program starts")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("it prints text")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("it prints text")
+}
+
+#[test]
+fn version_names_program_and_release() {
+    let output = run(&["--version"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(stdout(&output), format!("rocketmq-store-exporter {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn help_names_every_command_and_flag_with_its_variable() {
+    let output = run(&["--help"]);
+    assert_eq!(output.status.code(), Some(0));
+    let help = stdout(&output);
+    for word in ["serve", "check-config", "demo", "--store.path", "--version"] {
+        assert!(help.contains(word), "{word} is missing in:\n{help}");
+    }
+    let help = stdout(&run(&["serve", "--help"]));
+    for flag in [
+        "config.file",
+        "store.path",
+        "logs.path",
+        "state.path",
+        "broker.conf",
+        "broker.version",
+        "mode",
+        "web.listen-address",
+        "web.telemetry-path",
+        "log.level",
+        "log.format",
+    ] {
+        let variable = format!("ROCKETMQ_STORE_EXPORTER_{}", flag.replace(['.', '-'], "_").to_uppercase());
+        assert!(help.contains(&format!("--{flag} ")), "--{flag} is missing in:\n{help}");
+        assert!(help.contains(&variable), "{variable} is missing in:\n{help}");
+    }
+}
+
+#[test]
+fn check_config_prints_the_effective_configuration() {
+    let output = run(&["check-config", "--store.path", "/data/store", "--web.listen-address", ":1,:2"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "");
+    let expected = "\
+store:
+  path: /data/store
+logs:
+  path: null
+state:
+  path: null
+broker:
+  conf: null
+  version: null
+  mode: null
+web:
+  listen_addresses:
+  - :1
+  - :2
+  telemetry_path: /metrics
+log:
+  level: info
+  format: logfmt
+follow:
+  interval: 5s
+  start_interval: 200ms
+  max_cpu_ratio: 0.02
+budget:
+  bytes_per_pass: 256MiB
+  time_per_pass: 10s
+topics:
+  limit: 50
+bad_queues:
+  limit: 20
+evidence:
+  starts: 3
+  max_bytes: 16MiB
+probe_budget: 90s
+read_mode: auto
+";
+    assert_eq!(stdout(&output), expected);
+}
+
+#[test]
+fn check_config_tells_each_problem_on_its_own_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("exporter.yaml");
+    std::fs::write(&file, "stroe: {path: /data}\nfollow: {interval: 5 parsecs}\n").unwrap();
+    let file = file.to_str().unwrap();
+    let output = run(&["check-config", "--config.file", file, "--mode", "raft"]);
+    assert_eq!(output.status.code(), Some(2));
+    let expected = format!(
+        "stroe: got {{\"path\":\"/data\"}} (from {file}), expected a known key, perhaps store\n\
+         store.path: got nothing (from default), expected the broker's storePathRootDir, as with --store.path DIR\n\
+         broker.mode: got \"raft\" (from --mode or ROCKETMQ_STORE_EXPORTER_MODE), expected one of plain, dledger, \
+         controller\n\
+         follow.interval: got \"5 parsecs\" (from {file}), expected a duration such as 200ms, 5s or 1h30m, from \
+         100ms to 1h\n"
+    );
+    assert_eq!(stderr(&output), expected);
+    assert!(stdout(&output).contains("interval: 5 parsecs"), "what was given is shown as given");
+}
+
+#[test]
+fn a_flag_wins_over_its_variable_and_that_over_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("exporter.yaml");
+    std::fs::write(&file, "store: {path: /file}\nlog: {level: error}\nbroker: {version: 4.9.8}\n").unwrap();
+    let output = program()
+        .env("ROCKETMQ_STORE_EXPORTER_CONFIG_FILE", &file)
+        .env("ROCKETMQ_STORE_EXPORTER_STORE_PATH", "/variable")
+        .env("ROCKETMQ_STORE_EXPORTER_LOG_LEVEL", "debug")
+        .env("ROCKETMQ_STORE_EXPORTER_PORT", "tcp://10.0.0.1:5558")
+        .args(["check-config", "--store.path", "/flag"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let effective = stdout(&output);
+    for line in ["  path: /flag\n", "  level: debug\n", "  version: 4.9.8\n"] {
+        assert!(effective.contains(line), "{line} is missing in:\n{effective}");
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    for args in [
+        &["--no-such-flag"][..],
+        &["no-such-command"],
+        &["serve"],
+        &[],
+        &["--log.level", "loud", "--store.path", "/s"],
+        &["demo", "--web.listen-address", "nowhere"],
+        &["demo", "--store.path", "/s"],
+        &["--store.path", "/s", "check-config"],
+    ] {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert_ne!(stderr(&output), "", "{args:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_panic() {
+    let output = Command::new("sh")
+        .args([
+            "-c",
+            "\"$0\" check-config --store.path /s | true",
+            env!("CARGO_BIN_EXE_rocketmq-store-exporter"),
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(stderr(&output), "");
+}
