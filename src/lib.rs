@@ -6,6 +6,8 @@
 //! |---|---|
 //! | [`units`] | positions and times as types |
 //! | [`format`] | what bytes mean |
+//! | [`watch`] | what happens over time: the broker's logs as a stream of known events |
 
 pub mod format;
 pub mod units;
+pub mod watch;

@@ -8,3 +8,4 @@
 
 pub mod bytes;
 pub mod cq_unit;
+pub mod log_line;
