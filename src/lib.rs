@@ -8,18 +8,15 @@
 //! |---|---|
 //! | [`units`] | positions and times as types |
 //! | [`format`] | what bytes mean |
-//! | [`broker`] | what the broker was told |
 //! | [`store`] | where bytes are, and how to copy them out |
 //! | [`recovery`] | what a broker does to its store when it starts |
 //! | [`inspect`] | what operators want to know of a store |
 //! | [`watch`] | what changed: the broker's logs, the directory of the store |
-//! | [`observe`] | one consistent picture of all that, and what it means |
 //! | [`config`] | what the exporter was told: YAML, environment, flags |
 //! | [`cli`] | the command line |
 //! | [`app`] | the parts, started and stopped |
 
 pub mod app;
-pub mod broker;
 pub mod cli;
 pub mod config;
 pub mod format;

@@ -21,3 +21,4 @@ pub mod message;
 mod message_header;
 pub mod properties;
 pub mod segment_name;
+pub mod log_line;

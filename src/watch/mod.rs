@@ -1,6 +1,24 @@
-//! Following: the directory of the store, and what it once held.
+//! Follows what happens over time.
 //!
-//! Sees what changed since the last look, and keeps the high-water marks that tell a loss from a state that was always so.
-//! Does not say why something changed; [`crate::observe`] does.
+//! Knows: how log files are written, rotated, truncated and removed, and what the lines of a broker mean ([`Event`]).
+//!
+//! Does not know: what follows from an event; whether the store agrees. Lines get lost (the broker's appender drops INFO lines
+//! under load), so what is concluded from a log is confirmed by files elsewhere.
+//!
+//! Promises: each complete line is seen once and in order, over rotations and restarts of the exporter, as far as the files still
+//! exist. Nothing is opened for writing, nothing but regular files is opened at all, and nothing sleeps: the caller
+//! says when to look. A look reads a bounded number of bytes.
+//!
+//! Source of truth: the logback configuration of the broker (`logback_broker.xml`, `rmq.broker.logback.xml`), the log calls
+//! of `org.apache.rocketmq.store` and of `io.openmessaging.storage.dledger`, releases 4.9.4 to 5.5.0.
 
+pub mod event_table;
+pub mod events;
+pub mod facts;
+pub mod identity;
+pub mod matcher;
+pub mod occurrence;
 pub mod tree;
+
+pub use events::{Event, Severity};
+pub use occurrence::{Fact, LogFile, Occurrence, PhaseHint, Release, Releases};
