@@ -21,6 +21,7 @@ pub mod cli;
 pub mod config;
 pub mod format;
 pub mod inspect;
+pub mod observe;
 pub mod recovery;
 pub mod store;
 pub mod units;

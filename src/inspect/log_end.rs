@@ -4,6 +4,10 @@
 //! newest message that a consume queue points at, and then followed record by record, so that a pass costs what was written
 //! since the one before. Both walks stop at a number of records; the next pass goes on from there.
 
+use std::collections::BTreeMap;
+
+use crate::format::ledger_entry::LEDGER_HEADER_LEN;
+use crate::format::message::Message;
 use crate::store::StoreError;
 use crate::store::layout::LogKind;
 use crate::store::log_frame::{LogFrame, Record};
@@ -61,6 +65,9 @@ pub struct LogEnd {
 
 /// Records looked at in one pass, at most.
 const RECORDS_PER_PASS: u32 = 200_000;
+
+/// Bytes of a record that are copied for its topic, at most (upstream `maxMessageSize` is 4 MiB).
+const MAX_RECORD: u64 = 8 << 20;
 
 impl LogEnd {
     /// Exclusive end of the last record, once the walk has come to it.
@@ -202,13 +209,18 @@ fn first_look(
 }
 
 /// How far dispatch is behind the end of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DispatchLag {
     /// Bytes from the oldest message that should have a unit and has none to the end of the log.
     pub bytes: u64,
     /// When that message was stored; `None` if there is none.
     pub oldest: Option<EpochMillis>,
+    /// Bytes of such messages by topic, of the first [`TOPICS_OF_RECORDS`] records.
+    pub by_topic: BTreeMap<String, u64>,
 }
+
+/// Records without a unit whose topic is looked up in one pass, at most.
+pub const TOPICS_OF_RECORDS: u32 = 2_000;
 
 /// Measures how far the newest dispatched message (`dispatched_to`, exclusive end; `None` if there is none) is behind `end`.
 /// Records without a unit (prepared and rolled back transactions) are no lag.
@@ -224,34 +236,57 @@ pub fn dispatch_lag(
 ) -> Result<DispatchLag, StoreError> {
     let min = segments.list.first().map_or(0, |segment| segment.base);
     let mut position = dispatched_to.unwrap_or(min).max(min);
-    let mut left = RECORDS_PER_PASS;
-    while position < end && left > 0 {
-        let Some((_, segment)) = segments.covering(position) else { break };
-        let open = OpenSegment::open(segment, mode)?;
-        while position < segment.end().min(end) && left > 0 {
-            left -= 1;
-            match open.frame(kind, segment, position - segment.base)? {
-                LogFrame::Record(record) if record.has_unit => {
-                    return Ok(DispatchLag { bytes: end - position, oldest: Some(record.stored_at) });
+    let mut lag = DispatchLag::default();
+    let mut records = 0;
+    while position < end
+        && let Some((_, segment)) = segments.covering(position)
+    {
+        let open = match OpenSegment::open(segment, mode) {
+            Err(error) if error.is_gone() => return Ok(lag),
+            open => open?,
+        };
+        while position < segment.end().min(end) {
+            let record = match open.frame(kind, segment, position - segment.base)? {
+                LogFrame::Record(record) => record,
+                LogFrame::Blank => {
+                    position = segment.end();
+                    continue;
                 }
-                LogFrame::Record(record) => position += record.len,
-                LogFrame::Blank => position = segment.end(),
                 // Not a place where a record begins: how much is behind can be told, how old it is cannot.
-                LogFrame::End | LogFrame::Bad => return Ok(DispatchLag { bytes: end - position, oldest: None }),
+                LogFrame::End | LogFrame::Bad => {
+                    lag.bytes = lag.bytes.max(end - position);
+                    return Ok(lag);
+                }
+            };
+            records += 1;
+            if record.has_unit {
+                lag.bytes = lag.bytes.max(end - position);
+                lag.oldest = lag.oldest.or(Some(record.stored_at));
+                let topic = open.topic(kind, segment, position - segment.base, &record)?;
+                *lag.by_topic.entry(topic.unwrap_or_default()).or_default() += record.len;
             }
+            let limit = if lag.bytes > 0 { TOPICS_OF_RECORDS } else { RECORDS_PER_PASS };
+            if records >= limit {
+                return Ok(lag);
+            }
+            position += record.len;
         }
     }
-    Ok(DispatchLag { bytes: end.saturating_sub(position), oldest: None })
+    Ok(lag)
 }
 
-/// When the oldest message of the log was stored.
+/// The oldest record of the log.
 ///
 /// # Errors
 /// The segment that could not be read.
-pub fn oldest_message(segments: &Segments, kind: LogKind) -> Result<Option<EpochMillis>, StoreError> {
+pub fn first_record(segments: &Segments, kind: LogKind) -> Result<Option<Record>, StoreError> {
     let Some(segment) = segments.list.first() else { return Ok(None) };
-    match OpenSegment::open(segment, ReadMode::Pread)?.frame(kind, segment, 0)? {
-        LogFrame::Record(record) => Ok(Some(record.stored_at)),
+    let open = match OpenSegment::open(segment, ReadMode::Pread) {
+        Err(error) if error.is_gone() => return Ok(None),
+        open => open?,
+    };
+    match open.frame(kind, segment, 0)? {
+        LogFrame::Record(record) => Ok(Some(record)),
         _ => Ok(None),
     }
 }
@@ -270,8 +305,36 @@ impl OpenSegment {
         })
     }
 
+    /// Topic of the record `at` bytes into the segment.
+    fn topic(
+        &self,
+        kind: LogKind,
+        segment: &Segment,
+        at: u64,
+        record: &Record,
+    ) -> Result<Option<String>, StoreError> {
+        let mut bytes = vec![0; usize::try_from(record.len.min(MAX_RECORD)).unwrap_or_default()];
+        let read = match self {
+            Self::Mapped(source) => source.read_at(at, &mut bytes),
+            Self::Read(source) => source.read_at(at, &mut bytes),
+        };
+        match read {
+            Ok(read) => bytes.truncate(read),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(StoreError::io(&segment.path, error)),
+        }
+        let head = if kind == LogKind::DLedger { LEDGER_HEADER_LEN } else { 0 };
+        let message = bytes.get(head..).and_then(|bytes| Message::decode(bytes).ok());
+        Ok(message.and_then(|message| message.topic_str().map(str::to_owned)))
+    }
+
     fn frame(&self, kind: LogKind, segment: &Segment, at: u64) -> Result<LogFrame, StoreError> {
-        fn read<S: ByteSource>(kind: LogKind, source: &S, segment: &Segment, at: u64) -> Result<LogFrame, StoreError> {
+        fn read<S: ByteSource>(
+            kind: LogKind,
+            source: &S,
+            segment: &Segment,
+            at: u64,
+        ) -> Result<LogFrame, StoreError> {
             match LogFrame::read(kind, source, segment.base, segment.len, at) {
                 Ok(frame) => Ok(frame),
                 // The segment shrank under its mapping.

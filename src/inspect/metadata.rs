@@ -3,8 +3,8 @@
 //! A broker reads the primary file, falls back to `.bak`, and with neither starts with an empty table, silently
 //! (`ConfigManager.load`). A table is parsed only when its file has changed.
 
-use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::small_files::{Copies, Copy};
 use crate::format::loose_json;
@@ -27,7 +27,8 @@ pub enum Table {
 
 impl Table {
     /// Every table, in the order in which they are exported.
-    pub const ALL: [Self; 4] = [Self::Topics, Self::SubscriptionGroup, Self::ConsumerOffset, Self::DelayOffset];
+    pub const ALL: [Self; 4] =
+        [Self::Topics, Self::SubscriptionGroup, Self::ConsumerOffset, Self::DelayOffset];
 
     /// Its file name.
     #[must_use]
@@ -247,7 +248,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let layout = layout(root.path());
         let path = layout.config("consumerOffset.json");
-        std::fs::write(&path, b"{\n\t\"offsetTable\":{\n\t\t\"TopicA@G1\":{0:48,1:52\n\t\t}\n\t}\n}").unwrap();
+        std::fs::write(&path, b"{\n\t\"offsetTable\":{\n\t\t\"TopicA@G1\":{0:48,1:52\n\t\t}\n\t}\n}")
+            .unwrap();
         let (mut metadata, mut copies) = (Metadata::default(), Copies::default());
         metadata.refresh(&layout, &mut copies).unwrap();
         let offsets = metadata.consumer_offsets.clone().unwrap();

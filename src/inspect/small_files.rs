@@ -52,7 +52,8 @@ impl Copies {
         let is_mapped = metadata.len() <= 4096;
         if is_mapped || self.files.get(path).is_none_or(|copy| copy.stamp != stamp) {
             let bytes = read_small(path, COPY_LIMIT)?;
-            let modified = EpochMillis(metadata.mtime().saturating_mul(1000) + metadata.mtime_nsec() / 1_000_000);
+            let modified =
+                EpochMillis(metadata.mtime().saturating_mul(1000) + metadata.mtime_nsec() / 1_000_000);
             self.files.insert(path.to_owned(), Copy { bytes, modified, stamp });
         }
         Ok(self.files.get(path))
@@ -112,7 +113,8 @@ impl SmallFiles {
         for entry in entries {
             let entry = entry.map_err(|error| StoreError::io(dir, error))?;
             let Ok(metadata) = entry.metadata() else { continue };
-            let is_numeric = entry.file_name().to_str().is_some_and(|name| name.bytes().all(|b| b.is_ascii_digit()));
+            let is_numeric =
+                entry.file_name().to_str().is_some_and(|name| name.bytes().all(|b| b.is_ascii_digit()));
             if !metadata.is_file() || !is_numeric {
                 continue;
             }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::lock::LockState;
 use crate::units::EpochMillis;
-use crate::watch::events::{Fact, Occurrence, PhaseHint};
+use crate::watch::{Fact, Occurrence, PhaseHint};
 
 /// A start of which nothing was heard for this long, and whose lock was never taken, is given up (ms).
 pub const SILENCE: i64 = 300_000;
@@ -147,8 +147,10 @@ pub struct Start {
     pub previous_shutdown: Option<PreviousShutdown>,
     /// Whether it failed.
     pub has_failed: bool,
-    /// Whether a line of it was read.
-    pub has_lines: bool,
+    /// Whether the broker itself said how long recovery took.
+    pub has_cost: bool,
+    /// The cut that has been applied to the queues as they are known here.
+    pub applied: Option<AppliedCut>,
     /// The cut that the broker made to its consume queues (`processOffset`), if it made one.
     pub truncated_to: Option<i64>,
     /// Where dispatch begins (`load over, and the max phy offset = ...`).
@@ -158,6 +160,9 @@ pub struct Start {
     /// First position of the walk over the log, and the segment in which it is.
     pub walk: Option<(i64, i64)>,
 }
+
+/// The cut of a start as it was applied; `None` inside: a start without one.
+pub type AppliedCut = Option<i64>;
 
 /// What changed with a line or a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,11 +214,26 @@ impl Life {
         }
     }
 
+    /// The cut that the queues have to be told of: recovery is over, and what it did has not been applied yet.
+    #[must_use]
+    pub fn cut_due(&self) -> Option<AppliedCut> {
+        let start = self.start.as_ref().filter(|start| start.recovered_at.is_some())?;
+        (start.applied != Some(start.truncated_to)).then_some(start.truncated_to)
+    }
+
+    /// Says that [`Life::cut_due`] has been applied.
+    pub fn cut_applied(&mut self, cut: AppliedCut) {
+        if let Some(start) = &mut self.start {
+            start.applied = Some(cut);
+        }
+    }
+
     /// Takes in one line of the broker.
     pub fn hear(&mut self, line: &Occurrence) -> Option<Change> {
-        let hint = line.event.phase()?;
+        let hint = line.phase?;
         self.last_line_at = self.last_line_at.max(line.at);
         let change = match hint {
+            PhaseHint::Opening => self.open(line.at),
             PhaseHint::Loading => self.in_start(Phase::Loading, line.at),
             PhaseHint::RecoveringConsumeQueue => self.in_start(Phase::RecoveringConsumequeue, line.at),
             PhaseHint::RecoveringCommitLog => self.in_start(Phase::RecoveringCommitlog, line.at),
@@ -250,18 +270,21 @@ impl Life {
                     let kind = if *clean { PreviousShutdown::Clean } else { PreviousShutdown::Unclean };
                     self.settle_shutdown(kind);
                 }
-                Fact::Truncation { consumequeue_max, process_offset } if consumequeue_max > process_offset => {
+                Fact::Truncation { consumequeue_max, process_offset }
+                    if consumequeue_max > process_offset =>
+                {
                     start.truncated_to = Some(*process_offset);
                 }
                 Fact::LoadOver { max_offset } => start.max_offset = Some(*max_offset),
                 Fact::QueueScanned { .. } => start.queues_scanned += 1,
-                Fact::ScanStart { path } => {
+                Fact::ScanStart { path } | Fact::ScanNext { path } => {
                     if let Some(base) = segment_base(path) {
                         start.walk = Some((start.walk.map_or(base, |(first, _)| first.min(base)), base));
                     }
                 }
                 Fact::RecoveryCost { consumequeue_ms, commitlog_ms, total_ms } => {
                     self.recovery_millis = [Some(*total_ms), *consumequeue_ms, *commitlog_ms];
+                    start.has_cost = true;
                 }
                 _ => {}
             }
@@ -281,7 +304,7 @@ impl Life {
                 self.recovery_over(now)
             } else if matches!(self.phase, Some(Phase::Stopped | Phase::Failed)) {
                 // Held again, and not a line of the start was seen.
-                self.begin(now, false);
+                self.begin(now);
                 self.recovery_over(now);
                 Some(Change::StartBegan)
             } else {
@@ -298,7 +321,9 @@ impl Life {
                 Some(Change::Stopped)
             }
             Some(phase) if phase.is_start() => {
-                if self.start.as_ref().is_some_and(|start| start.previous_shutdown.is_none()) && is_abort_present {
+                if self.start.as_ref().is_some_and(|start| start.previous_shutdown.is_none())
+                    && is_abort_present
+                {
                     // Before `start()` the file is the one of the life before.
                     self.settle_shutdown(PreviousShutdown::Unclean);
                 }
@@ -313,39 +338,36 @@ impl Life {
         }
     }
 
+    /// A line that comes once, at the front of a start.
+    fn open(&mut self, at: EpochMillis) -> Option<Change> {
+        // Within a start that had gone further, it is the next one: the process was killed on the way.
+        let has_gone_further = self.phase.is_some_and(|phase| phase.is_start() && phase != Phase::Loading);
+        if has_gone_further {
+            self.begin(at);
+            return Some(Change::StartBegan);
+        }
+        self.in_start(Phase::Loading, at)
+    }
+
     fn in_start(&mut self, phase: Phase, at: EpochMillis) -> Option<Change> {
         let mut change = None;
         if !self.is_starting() {
-            let late = self.phase == Some(Phase::Running)
-                && self.start.as_ref().is_some_and(|start| !start.has_lines)
-                && at.0 <= self.lock_held_at.0.saturating_add(LINE_DELAY);
-            if late {
-                // Lines of a start that the lock has already told of.
-                if let Some(start) = &mut self.start {
-                    start.has_lines = true;
-                }
+            if self.phase == Some(Phase::Running) && at.0 <= self.lock_held_at.0.saturating_add(LINE_DELAY) {
+                // Late lines of the start that ended with this lock.
                 return None;
             }
-            self.begin(at, true);
+            self.begin(at);
             change = Some(Change::StartBegan);
-        } else if phase < self.phase.unwrap_or(phase) {
-            // A start after a start that was killed begins again at the front.
-            if phase == Phase::Loading && self.phase >= Some(Phase::RecoveringCommitlog) {
-                self.begin(at, true);
-                change = Some(Change::StartBegan);
-            } else {
-                return None;
-            }
         }
-        if self.phase != Some(phase) {
+        if self.phase < Some(phase) {
             self.enter(phase, at);
         }
         change
     }
 
-    fn begin(&mut self, at: EpochMillis, has_lines: bool) {
+    fn begin(&mut self, at: EpochMillis) {
         self.close_shutdown();
-        self.start = Some(Start { began_at: at, has_lines, ..Start::default() });
+        self.start = Some(Start { began_at: at, ..Start::default() });
         self.enter(Phase::Loading, at);
     }
 
@@ -353,8 +375,9 @@ impl Life {
         let start = self.start.as_mut().filter(|start| start.recovered_at.is_none())?;
         start.recovered_at = Some(at);
         self.last_recovery_end = Some(at);
-        if self.recovery_millis[0].is_none() {
-            self.recovery_millis[0] = u64::try_from(at.0 - start.began_at.0).ok();
+        if !start.has_cost {
+            let total = u64::try_from(at.0.saturating_sub(start.began_at.0)).ok();
+            self.recovery_millis = [total, None, None];
         }
         self.close_shutdown();
         Some(Change::RecoveryOver)

@@ -32,7 +32,8 @@ impl Truncation {
             let wrap = |error| StoreError::io(&path, error);
             match StoreFile::open(&path) {
                 Ok(file) => {
-                    let kept = kept_bytes(queue.format, &file, queue.files.file_len, self.truncate_to).map_err(wrap)?;
+                    let kept = kept_bytes(queue.format, &file, queue.files.file_len, self.truncate_to)
+                        .map_err(wrap)?;
                     if kept > 0 {
                         let last = queue.format.slot(&file, kept - unit).map_err(wrap)?;
                         return Ok(Some(self.ends(queue, known, base + kept, last)));

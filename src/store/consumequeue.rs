@@ -75,15 +75,17 @@ impl UnitFormat {
                 },
                 _ => Slot::Free,
             },
-            Self::Batch => match source.array_at::<BATCH_UNIT_LEN>(at)?.map(|bytes| BatchCqUnit::decode(&bytes)) {
-                Some(unit) if unit.is_valid() => Slot::Unit {
-                    physical: unit.physical_offset,
-                    physical_end: unit.end(),
-                    first: Some(unit.base_offset),
-                    next: Some(unit.end_offset()),
-                },
-                _ => Slot::Free,
-            },
+            Self::Batch => {
+                match source.array_at::<BATCH_UNIT_LEN>(at)?.map(|bytes| BatchCqUnit::decode(&bytes)) {
+                    Some(unit) if unit.is_valid() => Slot::Unit {
+                        physical: unit.physical_offset,
+                        physical_end: unit.end(),
+                        first: Some(unit.base_offset),
+                        next: Some(unit.end_offset()),
+                    },
+                    _ => Slot::Free,
+                }
+            }
         })
     }
 }
@@ -156,9 +158,7 @@ impl QueueDir<'_> {
         let known = known.filter(|ends| ends.position >= self.files.first_base);
         let reuse_front = known.filter(|ends| ends.min_physical.0 >= 0 && self.covers_first(ends));
         let (end, cut) = match known {
-            Some(ends) if ends.position >= self.files.last_base => {
-                self.advance(&file, ends).map_err(wrap)?
-            }
+            Some(ends) if ends.position >= self.files.last_base => self.advance(&file, ends).map_err(wrap)?,
             // Files were added since: whatever is valid in the last one is new, cut or not.
             _ => (self.files.last_base + self.first_free(&file, 0).map_err(wrap)?, None),
         };

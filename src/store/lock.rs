@@ -48,7 +48,10 @@ pub fn query(path: &Path) -> Result<LockState, StoreError> {
 
 /// The exclusive lock on byte 0 that `FileChannel.tryLock(0, 1, false)` asks for.
 #[must_use]
-#[expect(clippy::as_conversions, reason = "the constants are declared wider than the fields that they are for")]
+#[expect(
+    clippy::as_conversions,
+    reason = "the constants are declared wider than the fields that they are for"
+)]
 pub fn first_byte() -> nix::libc::flock {
     nix::libc::flock {
         l_type: nix::libc::F_WRLCK as nix::libc::c_short,

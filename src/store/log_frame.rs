@@ -45,7 +45,13 @@ impl LogFrame {
     ///
     /// # Errors
     /// What the system said.
-    pub fn read<S: ByteSource>(kind: LogKind, source: &S, base: u64, segment_len: u64, at: u64) -> io::Result<Self> {
+    pub fn read<S: ByteSource>(
+        kind: LogKind,
+        source: &S,
+        base: u64,
+        segment_len: u64,
+        at: u64,
+    ) -> io::Result<Self> {
         let mut bytes = [0; LEDGER_HEADER_LEN + MAX_HEADER_LEN];
         let read = source.read_at(at, &mut bytes)?;
         let bytes = &bytes[..read];
@@ -91,7 +97,8 @@ impl LogFrame {
     }
 
     fn record(header: &MessageHeader, head_len: usize, rest: u64, ledger_index: Option<i64>) -> Self {
-        let len = u64::try_from(header.total_len).unwrap_or_default() + u64::try_from(head_len).unwrap_or_default();
+        let len =
+            u64::try_from(header.total_len).unwrap_or_default() + u64::try_from(head_len).unwrap_or_default();
         if header.total_len <= 0 || len > rest {
             return Self::Bad;
         }

@@ -114,7 +114,8 @@ impl Segments {
             }
         }
         found.list.sort_by(|a, b| a.base.cmp(&b.base).then_with(|| a.path.cmp(&b.path)));
-        found.segment_len = configured_len.or_else(|| most_common(found.list.iter().map(|segment| segment.len)));
+        found.segment_len =
+            configured_len.or_else(|| most_common(found.list.iter().map(|segment| segment.len)));
         let expected = found.segment_len;
         let (list, wrong): (Vec<_>, Vec<_>) =
             found.list.into_iter().partition(|segment| segment.len != 0 && Some(segment.len) == expected);
@@ -171,9 +172,10 @@ impl Segments {
     /// Bytes allocated by the file system, and apparent length, of all segments.
     #[must_use]
     pub fn bytes(&self) -> (u64, u64) {
-        self.list.iter().fold((0, 0), |(allocated, len), segment| (allocated + segment.allocated, len + segment.len))
+        self.list
+            .iter()
+            .fold((0, 0), |(allocated, len), segment| (allocated + segment.allocated, len + segment.len))
     }
-
 }
 
 fn most_common(lengths: impl Iterator<Item = u64>) -> Option<u64> {

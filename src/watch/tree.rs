@@ -70,9 +70,8 @@ pub struct Shrinkage {
 impl Shrinkage {
     fn between(key: &QueueKey, before: &QueueEntry, after: &QueueEntry) -> Option<Self> {
         let shrinkage = Self { key: key.clone(), before: *before, after: *after };
-        let is_smaller = shrinkage.files_removed() > 0
-            || shrinkage.units_removed() > 0
-            || shrinkage.is_max_back();
+        let is_smaller =
+            shrinkage.files_removed() > 0 || shrinkage.units_removed() > 0 || shrinkage.is_max_back();
         is_smaller.then_some(shrinkage)
     }
 
@@ -102,8 +101,11 @@ impl Shrinkage {
         if before.count == 0 || before.file_len == 0 {
             return 0;
         }
-        let front = after.first_base.min(before.last_base + before.file_len).saturating_sub(before.first_base);
-        let back = before.last_base.saturating_sub(after.last_base.max(before.first_base.saturating_sub(before.file_len)));
+        let front =
+            after.first_base.min(before.last_base + before.file_len).saturating_sub(before.first_base);
+        let back = before
+            .last_base
+            .saturating_sub(after.last_base.max(before.first_base.saturating_sub(before.file_len)));
         ((front + back) / before.file_len).min(u64::from(before.count))
     }
 
@@ -185,12 +187,8 @@ impl QueueTree {
     ) -> Result<PassReport, StoreError> {
         let mut report = PassReport { is_complete: true, ..PassReport::default() };
         let pass = Pass { is_thorough: thoroughness == Thoroughness::Thorough, now_seconds };
-        let roots = [
-            (UnitFormat::Simple, layout.consumequeue()),
-            (UnitFormat::Batch, layout.batch_consumequeue()),
-        ];
-        for (format, root) in &roots {
-            self.list_topics(*format, root, pass)?;
+        for format in [UnitFormat::Simple, UnitFormat::Batch] {
+            self.list_topics(format, &root(layout, format), pass)?;
         }
         let from = self.resume_after.take();
         let mut path = PathBuf::new();
@@ -202,7 +200,7 @@ impl QueueTree {
                 report.is_complete = false;
                 break;
             }
-            path.clone_from(&roots[usize::from(*format == UnitFormat::Batch)].1);
+            path.clone_from(&root(layout, *format));
             path.push(&**topic);
             entry.refresh(*format, topic, &mut path, pass, &mut report);
             self.resume_after = Some((*format, topic.clone()));
@@ -216,41 +214,34 @@ impl QueueTree {
         Ok(report)
     }
 
-    /// Applies a truncation of the broker to every queue (R1), as nothing on disk may show it.
-    pub fn truncate(&mut self, layout: &Layout, truncation: &Truncation) -> PassReport {
+    /// Reads every queue as a broker has it that has just started: stale units of an earlier cut were read like any other,
+    /// then `truncation`, if there was one, was applied (R1), of which nothing on disk need show.
+    pub fn after_start(&mut self, layout: &Layout, truncation: Option<&Truncation>) -> PassReport {
         let mut report = PassReport { is_complete: true, ..PassReport::default() };
         for ((format, topic), topic_entry) in &mut self.topics {
-            let root = match format {
-                UnitFormat::Simple => layout.consumequeue(),
-                UnitFormat::Batch => layout.batch_consumequeue(),
-            };
+            let root = root(layout, *format);
             for (queue, entry) in &mut topic_entry.queues {
-                let Some(ends) = entry.ends else { continue };
+                let Some(known) = entry.ends else { continue };
+                let may_be_cut = truncation.is_some_and(|cut| known.last_physical >= cut.truncate_to);
+                if known.cut.is_none() && !may_be_cut {
+                    continue;
+                }
                 let dir = root.join(&**topic).join(queue.to_string());
                 let queue_dir = QueueDir { dir: &dir, files: &entry.files, format: *format };
-                match truncation.apply(&queue_dir, &ends) {
-                    // Units written since the truncation come back with the next pass.
-                    Ok(Some(after)) if after.max < ends.max => {
-                        let before = *entry;
-                        entry.ends = Some(after);
+                match ends_after_start(&queue_dir, &known, truncation) {
+                    Ok(Some(after)) => {
+                        let before = std::mem::replace(entry, QueueEntry { ends: Some(after), ..*entry });
                         let key = QueueKey { format: *format, topic: topic.clone(), queue: *queue };
                         report.shrinkages.extend(Shrinkage::between(&key, &before, entry));
                     }
-                    Ok(_) => {}
+                    // Its files are gone, which the next pass sees by itself.
+                    Ok(None) => {}
+                    Err(error) if error.is_gone() => {}
                     Err(error) => report.failures.push((error.reason(), dir)),
                 }
             }
         }
         report
-    }
-
-    /// Forgets where queues were cut: a broker that starts reads stale units like any other.
-    pub fn forget_cuts(&mut self) {
-        for entry in self.topics.values_mut().flat_map(|topic| topic.queues.values_mut()) {
-            if let Some(ends) = &mut entry.ends {
-                ends.cut = None;
-            }
-        }
     }
 
     fn list_topics(&mut self, format: UnitFormat, root: &Path, pass: Pass) -> Result<(), StoreError> {
@@ -278,6 +269,30 @@ impl QueueTree {
         }
         self.roots.insert(format, (stamp, stamp.is_racy(pass.now_seconds)));
         Ok(())
+    }
+}
+
+fn root(layout: &Layout, format: UnitFormat) -> PathBuf {
+    match format {
+        UnitFormat::Simple => layout.consumequeue(),
+        UnitFormat::Batch => layout.batch_consumequeue(),
+    }
+}
+
+fn ends_after_start(
+    queue: &QueueDir<'_>,
+    known: &Ends,
+    truncation: Option<&Truncation>,
+) -> Result<Option<Ends>, StoreError> {
+    let scanned = match known.cut {
+        Some(_) => queue.ends(Some(&Ends { cut: None, ..*known }))?,
+        None => Some(*known),
+    };
+    match (truncation, scanned) {
+        (Some(truncation), Some(scanned)) if scanned.last_physical >= truncation.truncate_to => {
+            truncation.apply(queue, &scanned)
+        }
+        (_, scanned) => Ok(scanned),
     }
 }
 

@@ -1,0 +1,249 @@
+//! What one pass saw of a store, as plain data: nothing in it refers to a file that is open.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::format::checkpoint::Checkpoint;
+use crate::format::ledger_checkpoint::LedgerCheckpoint;
+use crate::inspect::log_end::TailState;
+use crate::inspect::metadata::{Table, TableCopy, TopicClass};
+use crate::store::layout::{LogKind, QueueKind, RootState};
+use crate::store::lock::LockState;
+use crate::store::segments::InvalidFile;
+use crate::store::{ReadFailure, consumequeue::UnitFormat};
+use crate::units::{EpochMillis, PhysicalOffset, QueueOffset};
+
+/// A part of a pass that can fail by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Collector {
+    /// The root and what kind of store it is.
+    Root,
+    /// The consume queues.
+    Consumequeue,
+    /// The log.
+    Commitlog,
+    /// Checkpoints, `abort`, index files.
+    Files,
+    /// `config/*.json`.
+    Metadata,
+    /// The tail of the broker's logs.
+    Logs,
+}
+
+impl Collector {
+    /// Every collector, in the order in which they are exported.
+    pub const ALL: [Self; 6] =
+        [Self::Root, Self::Consumequeue, Self::Commitlog, Self::Files, Self::Metadata, Self::Logs];
+
+    /// The label value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::Consumequeue => "consumequeue",
+            Self::Commitlog => "commitlog",
+            Self::Files => "files",
+            Self::Metadata => "metadata",
+            Self::Logs => "logs",
+        }
+    }
+}
+
+/// How one collector fared.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CollectorState {
+    /// Why it failed the last time, if it did.
+    pub error: Option<String>,
+    /// How long it took the last time.
+    pub took: Duration,
+    /// When it last came through.
+    pub last_success: Option<EpochMillis>,
+}
+
+/// What is wrong with a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BadQueue {
+    /// A file is missing between its first and its last.
+    FileGap,
+    /// Its directory holds files that the broker would refuse.
+    InvalidFile,
+    /// Its newest unit points behind the end of the log.
+    BeyondLogEnd,
+    /// A recovery cut it and left stale units on disk.
+    StaleUnits,
+    /// Its last file holds no unit though others come before it.
+    EmptyTailFile,
+}
+
+impl BadQueue {
+    /// Every reason, worst first.
+    pub const ALL: [Self; 5] =
+        [Self::FileGap, Self::InvalidFile, Self::BeyondLogEnd, Self::StaleUnits, Self::EmptyTailFile];
+
+    /// The label value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FileGap => "file_gap",
+            Self::InvalidFile => "invalid_file",
+            Self::BeyondLogEnd => "beyond_log_end",
+            Self::StaleUnits => "stale_units",
+            Self::EmptyTailFile => "empty_tail_file",
+        }
+    }
+}
+
+/// How topics and queues on disk disagree with `topics.json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TopicMismatch {
+    /// Queues of a topic that is not configured.
+    NotConfigured,
+    /// A queue id that the topic's configuration does not reach.
+    QueueBeyondConfig,
+}
+
+impl TopicMismatch {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::NotConfigured, Self::QueueBeyondConfig];
+
+    /// The label value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotConfigured => "not_configured",
+            Self::QueueBeyondConfig => "queue_beyond_config",
+        }
+    }
+}
+
+/// Sums over queues.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct QueueSums {
+    /// Topics.
+    pub topics: u64,
+    /// Queues.
+    pub queues: u64,
+    /// Files.
+    pub files: u64,
+    /// Bytes allocated by the file system.
+    pub allocated_bytes: u64,
+    /// Units of messages.
+    pub units: u64,
+}
+
+/// One queue, for the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueRow {
+    /// Topic.
+    pub topic: Arc<str>,
+    /// Queue id.
+    pub queue: u32,
+    /// How its units are laid out.
+    pub format: UnitFormat,
+    /// Files.
+    pub files: u32,
+    /// Queue offset of the first unit; -1 without files.
+    pub min: QueueOffset,
+    /// Exclusive end of the queue offsets; -1 without files.
+    pub max: QueueOffset,
+    /// Exclusive end of the newest message that it points at; -1 without units.
+    pub max_physical: PhysicalOffset,
+    /// What is wrong with it.
+    pub bad: Option<BadQueue>,
+}
+
+/// The consume queues of a store.
+#[derive(Debug, Clone, Default)]
+pub struct Queues {
+    /// Sums by class of topic.
+    pub by_class: BTreeMap<TopicClass, QueueSums>,
+    /// Sums by topic.
+    pub by_topic: BTreeMap<Arc<str>, QueueSums>,
+    /// Queues with something wrong, by reason.
+    pub bad: BTreeMap<BadQueue, u64>,
+    /// Every queue, by topic and id.
+    pub rows: Arc<Vec<QueueRow>>,
+    /// Exclusive end of the newest message that any queue points at.
+    pub max_physical: Option<u64>,
+    /// Disagreements with `topics.json`; `None` if it cannot be read.
+    pub mismatches: Option<BTreeMap<TopicMismatch, u64>>,
+    /// Committed consumer offsets behind their queue's end, and before its begin; `None` if the table cannot be read.
+    pub offsets_beyond_and_below: Option<(u64, u64)>,
+}
+
+/// The log of a store.
+#[derive(Debug, Clone, Default)]
+pub struct Log {
+    /// Position of the first byte of the first segment.
+    pub min: Option<u64>,
+    /// Exclusive end of the last record.
+    pub max: Option<u64>,
+    /// Segments.
+    pub files: u64,
+    /// Bytes allocated by the file system.
+    pub allocated: u64,
+    /// Bytes that the files seem to have.
+    pub apparent: u64,
+    /// Places where one segment does not begin where the one before ends.
+    pub gaps: u64,
+    /// Files that are no segments.
+    pub invalid: Vec<InvalidFile>,
+    /// What stands behind the end.
+    pub tail: Option<TailState>,
+    /// When the oldest message was stored.
+    pub oldest: Option<EpochMillis>,
+    /// When the newest message was stored.
+    pub newest: Option<EpochMillis>,
+    /// Index of the newest entry, in DLedger mode.
+    pub ledger_last: Option<i64>,
+    /// Index of the oldest entry, in DLedger mode.
+    pub ledger_first: Option<i64>,
+    /// Bytes between the oldest message without a unit and the end.
+    pub lag_bytes: Option<u64>,
+    /// When that message was stored; `None` if there is none.
+    pub lag_since: Option<EpochMillis>,
+    /// Bytes of messages without a unit by topic, of the first ones behind the newest dispatched.
+    pub lag_by_topic: BTreeMap<String, u64>,
+}
+
+/// What one pass saw.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    /// When the pass began.
+    pub taken_at: EpochMillis,
+    /// Where the store is configured to be.
+    pub root: PathBuf,
+    /// What stands there.
+    pub root_state: RootState,
+    /// How the log is kept; `None` without a store.
+    pub log_kind: Option<LogKind>,
+    /// How the consume queues are kept; `None` without a store.
+    pub queue_kind: Option<QueueKind>,
+    /// The lock; `None` if it could not be asked.
+    pub lock: Option<LockState>,
+    /// Whether `abort` is there; `None` if that could not be told.
+    pub is_abort_present: Option<bool>,
+    /// `checkpoint`, and when it was last changed.
+    pub checkpoint: Option<(Checkpoint, EpochMillis)>,
+    /// DLedger's checkpoint.
+    pub ledger_checkpoint: Option<LedgerCheckpoint>,
+    /// Files in `index/`, and how many of them an unclean start unlinks.
+    pub index_files: Option<(u64, u64)>,
+    /// The consume queues.
+    pub queues: Queues,
+    /// The log.
+    pub log: Log,
+    /// Validity of the tables in `config/`.
+    pub tables: BTreeMap<(Table, TableCopy), bool>,
+    /// Share of the disk in use where the log is, and where the queues are.
+    pub disk_used: [Option<f64>; 2],
+    /// How the collectors fared.
+    pub collectors: BTreeMap<Collector, CollectorState>,
+    /// Reads that failed in this pass, by reason.
+    pub failures: BTreeMap<ReadFailure, u64>,
+    /// Whether the pass came to the end of the queues within its budget.
+    pub is_complete: bool,
+}
