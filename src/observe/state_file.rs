@@ -1,0 +1,178 @@
+//! What the exporter remembers over a restart, in one file, written at once.
+//!
+//! Positions in the logs, counts and high-water marks of the queues belong together: saved apart, a kill between two of them
+//! would count a line or a loss twice, or never. The file is written beside its place and renamed over it.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::observer::Memory;
+use crate::store::consumequeue::{Cut, Ends, UnitFormat};
+use crate::store::queue_files::QueueFiles;
+use crate::units::{PhysicalOffset, QueueOffset};
+use crate::watch::lines::TailPosition;
+use crate::watch::tree::{QueueEntry, QueueKey, QueueTree};
+
+const SCHEMA: u32 = 1;
+const NAME: &str = "state.json";
+
+/// Why the state could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The system said no.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is no state of this exporter.
+    #[error("{}: {source}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Where it is wrong.
+        source: serde_json::Error,
+    },
+    /// The file was written by another version.
+    #[error("{}: schema is {found}, expected {SCHEMA}", path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        found: u32,
+    },
+}
+
+/// All that is remembered.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Saved {
+    schema: u32,
+    /// The configured root: marks of another store say nothing of this one.
+    pub root: PathBuf,
+    /// Where the tail of the logs goes on.
+    pub tail: TailPosition,
+    /// What was seen and counted.
+    pub memory: Memory,
+    queues: Vec<SavedTopic>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedTopic {
+    topic: Arc<str>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    batch: bool,
+    queues: Vec<SavedQueue>,
+}
+
+/// Queue, files (count, first base, last base, length), ends (min, its message, max, start and end of the last message,
+/// position), cut; an array, as there may be many.
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedQueue(u32, (u32, u64, u64, u64), Option<(i64, i64, i64, i64, i64, u64)>, Option<i64>);
+
+impl Saved {
+    /// Gathers what is to be remembered.
+    #[must_use]
+    pub fn of(root: &Path, tail: TailPosition, memory: Memory, tree: &QueueTree) -> Self {
+        let mut queues: Vec<SavedTopic> = Vec::new();
+        for (format, topic, queue, entry) in tree.iter() {
+            let batch = format == UnitFormat::Batch;
+            if queues.last().is_none_or(|last| last.topic != *topic || last.batch != batch) {
+                queues.push(SavedTopic { topic: topic.clone(), batch, queues: Vec::new() });
+            }
+            if let Some(last) = queues.last_mut() {
+                last.queues.push(SavedQueue::of(queue, entry));
+            }
+        }
+        Self { schema: SCHEMA, root: root.to_owned(), tail, memory, queues }
+    }
+
+    /// Puts the high-water marks back.
+    pub fn restore(&self, tree: &mut QueueTree) {
+        for saved in &self.queues {
+            let format = if saved.batch { UnitFormat::Batch } else { UnitFormat::Simple };
+            for queue in &saved.queues {
+                let key = QueueKey { format, topic: saved.topic.clone(), queue: queue.0 };
+                tree.restore(key, queue.entry());
+            }
+        }
+    }
+
+    /// Reads what was saved in `dir`; `None` if nothing was.
+    ///
+    /// # Errors
+    /// A file that is there and cannot be used. [`set_aside`] makes room for a new one.
+    pub fn load(dir: &Path) -> Result<Option<Self>, StateError> {
+        let path = dir.join(NAME);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(StateError::Io { path, source }),
+        };
+        let saved: Self = serde_json::from_reader(BufReader::new(file))
+            .map_err(|source| StateError::Format { path: path.clone(), source })?;
+        if saved.schema != SCHEMA {
+            return Err(StateError::Schema { path, found: saved.schema });
+        }
+        Ok(Some(saved))
+    }
+
+    /// Writes it to `dir`, all or nothing.
+    ///
+    /// # Errors
+    /// What the system said; the file of before still stands then.
+    pub fn save(&self, dir: &Path) -> Result<(), StateError> {
+        let path = dir.join(NAME);
+        let beside = dir.join(format!("{NAME}.new"));
+        let write = || -> io::Result<()> {
+            let mut file = BufWriter::new(File::create(&beside)?);
+            serde_json::to_writer(&mut file, self)?;
+            file.flush()?;
+            file.get_ref().sync_data()?;
+            std::fs::rename(&beside, &path)
+        };
+        write().map_err(|source| StateError::Io { path: path.clone(), source })
+    }
+}
+
+/// Renames a state file that cannot be used, so that it is kept for whoever wants to know, and not in the way.
+///
+/// # Errors
+/// What the system said.
+pub fn set_aside(dir: &Path) -> Result<(), StateError> {
+    let path = dir.join(NAME);
+    std::fs::rename(&path, dir.join(format!("{NAME}.unusable"))).map_err(|source| StateError::Io { path, source })
+}
+
+impl SavedQueue {
+    fn of(queue: u32, entry: &QueueEntry) -> Self {
+        let files = &entry.files;
+        let ends = entry.ends.map(|ends| {
+            (ends.min.0, ends.min_physical.0, ends.max.0, ends.last_physical.0, ends.max_physical.0, ends.position)
+        });
+        let cut = entry.ends.and_then(|ends| ends.cut).map(|cut| cut.resume_from.0);
+        Self(queue, (files.count, files.first_base, files.last_base, files.file_len), ends, cut)
+    }
+
+    fn entry(&self) -> QueueEntry {
+        let (count, first_base, last_base, file_len) = self.1;
+        let files = QueueFiles { count, first_base, last_base, file_len, ..QueueFiles::default() };
+        let cut = self.3.map(|resume_from| Cut { resume_from: PhysicalOffset(resume_from) });
+        let ends = self.2.map(|(min, min_physical, max, last_physical, max_physical, position)| Ends {
+            min: QueueOffset(min),
+            min_physical: PhysicalOffset(min_physical),
+            max: QueueOffset(max),
+            last_physical: PhysicalOffset(last_physical),
+            max_physical: PhysicalOffset(max_physical),
+            position,
+            cut,
+            has_empty_tail: false,
+        });
+        QueueEntry::remembered(files, ends)
+    }
+}
