@@ -6,6 +6,8 @@
 //! |---|---|
 //! | [`units`] | positions and times as types |
 //! | [`format`] | what bytes mean |
+//! | [`broker`] | what the broker was told |
 
+pub mod broker;
 pub mod format;
 pub mod units;
