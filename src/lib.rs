@@ -5,7 +5,7 @@
 //! | room | knows |
 //! |---|---|
 //! | [`units`] | positions and times as types |
-//! | [`format`] | what bytes mean |
+//! | [`format`](mod@format) | what bytes mean |
 //! | [`broker`] | what the broker was told |
 
 pub mod broker;
