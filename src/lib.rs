@@ -7,16 +7,22 @@
 //! | room | knows |
 //! |---|---|
 //! | [`units`] | positions and times as types |
-//! | [`format`] | what bytes mean |
+//! | [`format`](mod@format) | what bytes mean |
+//! | [`broker`] | what the broker was told, and which release it is |
 //! | [`store`] | where bytes are, and how to copy them out |
 //! | [`recovery`] | what a broker does to its store when it starts |
 //! | [`inspect`] | what operators want to know of a store |
 //! | [`watch`] | what changed: the broker's logs, the directory of the store |
+//! | [`observe`] | one consistent picture of all that, and what it means |
+//! | [`metrics`] | the picture as Prometheus wants it |
+//! | [`web`] | the picture for people and their tools |
 //! | [`config`] | what the exporter was told: YAML, environment, flags |
-//! | [`cli`] | the command line |
 //! | [`app`] | the parts, started and stopped |
+//! | [`demo`] | a captured incident, lived through once more |
+//! | [`cli`] | the command line |
 
 pub mod app;
+pub mod broker;
 pub mod cli;
 pub mod config;
 pub mod format;
@@ -26,3 +32,4 @@ pub mod recovery;
 pub mod store;
 pub mod units;
 pub mod watch;
+pub mod web;

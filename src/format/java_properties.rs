@@ -138,10 +138,11 @@ impl Lines<'_> {
                 return Some((start, text));
             }
         }
+        let is_line = !text.is_empty();
         if is_escaped {
             text.pop();
         }
-        (!text.is_empty()).then_some((start, text))
+        is_line.then_some((start, text))
     }
 }
 
@@ -238,6 +239,7 @@ mod tests {
         assert_eq!(pairs("k=a\\"), [pair("k", "a")]);
         assert_eq!(pairs("\\\n# c\nk=a"), [pair("k", "a")]);
         assert_eq!(pairs("# c\\\nk=a"), [pair("k", "a")]);
+        assert_eq!(pairs("\\"), [pair("", "")]);
     }
 
     #[test]
