@@ -12,13 +12,59 @@
 //! Source of truth: the logback configuration of the broker (`logback_broker.xml`, `rmq.broker.logback.xml`), the log calls
 //! of `org.apache.rocketmq.store` and of `io.openmessaging.storage.dledger`, releases 4.9.4 to 5.5.0.
 
+mod archive;
 pub mod event_table;
 pub mod events;
 pub mod facts;
+pub mod follower;
 pub mod identity;
+mod last_start;
+mod line_reader;
+pub mod lines;
 pub mod matcher;
 pub mod occurrence;
 pub mod tree;
+mod source;
+
+use std::io;
+use std::path::PathBuf;
 
 pub use events::{Event, Severity};
+pub use last_start::StartDetector;
+pub use lines::{LogStats, LogTail, PollReport, TailPosition};
 pub use occurrence::{Fact, LogFile, Occurrence, PhaseHint, Release, Releases};
+
+/// Why a log cannot be read just now. An absent file is none of these.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// A file cannot be opened.
+    #[error("cannot open {path}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A pipe, a device or a directory has the name of a log.
+    #[error("{path} is no regular file")]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// An open file cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The directory of rotated files cannot be listed.
+    #[error("cannot list {path}")]
+    List {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}

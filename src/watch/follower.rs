@@ -1,0 +1,310 @@
+//! Follows one log as one stream of lines, over all that happens to its file.
+//!
+//! | what happens | how it is noticed | what is done |
+//! |---|---|---|
+//! | the file grows | bytes behind the last one read | read |
+//! | it is renamed, or compressed and unlinked, and created anew | another inode behind the path | the open file is read to its end, then rotated files newer than it, then the new file |
+//! | it is removed | no inode behind the path | the open file is read to its end, and kept until there is a new one |
+//! | it is copied and truncated | shorter than what was read, or other first bytes | its copy among the rotated files is read from the same position on, then the file from its begin |
+//! | the exporter was away | a saved position | the saved file is looked for by its first bytes: the live file, then the rotated ones |
+//!
+//! Not noticed: a file truncated without a copy and grown past the old position with the same first bytes; lines in a file that was
+//! removed, truncated without a copy, or rotated out of existence before they were read. A file's last line counts only once
+//! its line end is there, so an unfinished line at the end of a rotated file is dropped.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::FollowError;
+use super::archive::{Snapshot, open_all};
+use super::identity::{FileMark, Fingerprint};
+use super::line_reader::LineReader;
+use super::source::{Source, identity};
+
+/// Where a follower stands; saved by the caller, given back after a restart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilePosition {
+    /// The file; `None` if there has been no file and no rotated one yet, so that all there will be is new.
+    pub file: Option<FileMark>,
+    /// Begin of the next line in it.
+    pub line_at: u64,
+    /// Whether the file is read to its end and will not grow.
+    pub finished: bool,
+}
+
+/// What one poll did.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Bytes read.
+    pub bytes: u64,
+    /// Whether everything that is there has been read.
+    pub at_end: bool,
+    /// What went wrong, if something did; the next poll tries again.
+    pub error: Option<FollowError>,
+}
+
+/// How a file's turn came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Live,
+    Rotated,
+}
+
+#[derive(Debug)]
+struct Current {
+    source: Source,
+    mark: FileMark,
+    reader: LineReader,
+    role: Role,
+}
+
+impl Current {
+    fn new(source: Source, line_at: u64, role: Role) -> Result<Self, FollowError> {
+        Ok(Self { mark: source.mark()?, source, reader: LineReader::new(line_at), role })
+    }
+
+    /// Whether the file is no longer the one whose bytes have been read.
+    fn is_rewritten(&self) -> Result<bool, FollowError> {
+        Ok(self.source.len()? < self.reader.read_at() || !self.mark.first.fits(&self.source.head()?))
+    }
+
+    /// Takes the fingerprint again while the file is short.
+    fn refresh(&mut self) -> Result<(), FollowError> {
+        if self.mark.first.is_short() {
+            let head = self.source.head()?;
+            if self.mark.first.fits(&head) {
+                self.mark.first = Fingerprint::of(&head);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Follows one log.
+#[derive(Debug)]
+pub struct Follower {
+    live: PathBuf,
+    /// Whether the files have been looked at for the first time.
+    taken_up: bool,
+    /// Where to go on as long as no line of the current file is finished: as given, later the end of the file before.
+    before: FilePosition,
+    current: Option<Current>,
+    /// Files whose turn comes after the current one, oldest first; the live one is the last.
+    waiting: VecDeque<Current>,
+    rotations: u64,
+    lost_track: u64,
+}
+
+impl Follower {
+    /// Follows the log at `live` from `position` on; the default position reads all files that are there, oldest first.
+    #[must_use]
+    pub fn new(live: &Path, position: FilePosition) -> Self {
+        Self {
+            live: live.to_owned(),
+            taken_up: false,
+            before: position,
+            current: None,
+            waiting: VecDeque::new(),
+            rotations: 0,
+            lost_track: 0,
+        }
+    }
+
+    /// Times that a new file took the place of the one that was read.
+    #[must_use]
+    pub fn rotations(&self) -> u64 {
+        self.rotations
+    }
+
+    /// Times that the file in which to go on was not found, so that lines may have been missed.
+    #[must_use]
+    pub fn lost_track(&self) -> u64 {
+        self.lost_track
+    }
+
+    /// Where to go on after a restart. Always the begin of a line; of a file of which no line is finished yet nothing is
+    /// remembered, as its first bytes would not tell it from others.
+    #[must_use]
+    pub fn position(&self) -> FilePosition {
+        match &self.current {
+            Some(current) if current.reader.line_at() > 0 => {
+                FilePosition { file: Some(current.mark), line_at: current.reader.line_at(), finished: false }
+            }
+            _ => self.before.clone(),
+        }
+    }
+
+    /// Bytes that are there and not yet read; of the live file and what waits before it.
+    #[must_use]
+    pub fn unread(&self) -> u64 {
+        self.current
+            .iter()
+            .chain(&self.waiting)
+            .map(|file| file.source.len().unwrap_or(0).saturating_sub(file.reader.read_at()))
+            .sum()
+    }
+
+    /// Hands the lines that are there to `sink`, reading at most about `budget` bytes.
+    pub fn poll<F: FnMut(&[u8])>(&mut self, budget: u64, mut sink: F) -> Progress {
+        let mut progress = Progress::default();
+        match self.advance(budget, &mut progress.bytes, &mut sink) {
+            Ok(at_end) => progress.at_end = at_end,
+            Err(error) => progress.error = Some(error),
+        }
+        progress
+    }
+
+    fn advance<F: FnMut(&[u8])>(
+        &mut self,
+        budget: u64,
+        bytes: &mut u64,
+        sink: &mut F,
+    ) -> Result<bool, FollowError> {
+        if !self.taken_up && !self.take_up()? {
+            return Ok(false);
+        }
+        if let Some(current) = &self.current
+            && current.role == Role::Live
+            && current.is_rewritten()?
+            && !self.follow_rewritten()?
+        {
+            return Ok(false);
+        }
+        loop {
+            // Before the read: nobody writes to the old file once the new one is there.
+            let behind_path = identity(&self.live)?;
+            let Some(current) = self.next_current()? else { return Ok(true) };
+            let successor =
+                current.role == Role::Live && behind_path.is_some_and(|id| id != current.source.id);
+            let pumped =
+                match current
+                    .reader
+                    .pump(&mut current.source, budget.saturating_sub(*bytes), |_, line| sink(line))
+                {
+                    Ok(pumped) => pumped,
+                    Err(error) if current.role == Role::Rotated => {
+                        // A damaged rotated file must not stop the stream for good.
+                        self.finish();
+                        return Err(error);
+                    }
+                    Err(error) => return Err(error),
+                };
+            *bytes += pumped.bytes;
+            current.refresh()?;
+            if !pumped.at_end {
+                return Ok(false);
+            }
+            match (current.role, successor) {
+                (Role::Rotated, _) => self.finish(),
+                (Role::Live, false) => return Ok(true),
+                (Role::Live, true) => {
+                    if !self.follow_rotated()? {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The file to read from now; the next one, or the live one if it has come into being.
+    fn next_current(&mut self) -> Result<Option<&mut Current>, FollowError> {
+        if self.current.is_none() {
+            self.current = match self.waiting.pop_front() {
+                Some(next) => Some(next),
+                None => match Source::open(&self.live)? {
+                    Some(live) => Some(Current::new(live, 0, Role::Live)?),
+                    None => None,
+                },
+            };
+        }
+        Ok(self.current.as_mut())
+    }
+
+    /// Ends the current file.
+    fn finish(&mut self) {
+        if let Some(done) = self.current.take() {
+            self.before =
+                FilePosition { file: Some(done.mark), line_at: done.reader.line_at(), finished: true };
+        }
+    }
+
+    /// Finds the files in which to go on; `false` if they are being renamed just now.
+    fn take_up(&mut self) -> Result<bool, FollowError> {
+        let Some(mut snapshot) = open_all(&self.live)? else { return Ok(false) };
+        let line_at = self.before.line_at;
+        self.waiting = match self.before.file {
+            None => {
+                let all = snapshot.old.len();
+                line_up(snapshot, all)?
+            }
+            Some(mark) if is_file(snapshot.live.as_ref(), &mark, line_at)? => match snapshot.live.take() {
+                Some(live) => VecDeque::from([Current::new(live, line_at, Role::Live)?]),
+                None => VecDeque::new(),
+            },
+            Some(mark) => match snapshot.find_old(&mark, line_at)? {
+                Some(index) if self.before.finished => line_up(snapshot, index)?,
+                Some(index) => line_up_from(snapshot, index, line_at)?,
+                None => {
+                    let waiting = line_up(snapshot, 0)?;
+                    self.lost_track += u64::from(!self.before.finished);
+                    waiting
+                }
+            },
+        };
+        self.taken_up = true;
+        Ok(true)
+    }
+
+    /// The live file has been truncated or written anew: goes on in its copy if there is one, then in itself.
+    fn follow_rewritten(&mut self) -> Result<bool, FollowError> {
+        let Some(current) = &self.current else { return Ok(true) };
+        let Some(snapshot) = open_all(&self.live)? else { return Ok(false) };
+        let line_at = current.reader.line_at();
+        self.waiting = match snapshot.find_old(&current.mark, line_at)? {
+            Some(index) => line_up_from(snapshot, index, line_at)?,
+            None => line_up(snapshot, 0)?,
+        };
+        self.rotations += 1;
+        self.finish();
+        Ok(true)
+    }
+
+    /// The current file is at its end and no longer the live one: goes on with the files that came after it.
+    fn follow_rotated(&mut self) -> Result<bool, FollowError> {
+        let Some(current) = &self.current else { return Ok(true) };
+        let Some(snapshot) = open_all(&self.live)? else { return Ok(false) };
+        if snapshot.live.as_ref().is_none_or(|live| live.id == current.source.id) {
+            return Ok(false);
+        }
+        let newer = snapshot.find_old(&current.mark, current.reader.line_at())?.unwrap_or(0);
+        self.waiting = line_up(snapshot, newer)?;
+        self.rotations += 1 + u64::try_from(newer).unwrap_or(0);
+        self.finish();
+        Ok(true)
+    }
+}
+
+/// Whether `live` is the file that is remembered, grown or not.
+fn is_file(live: Option<&Source>, mark: &FileMark, read: u64) -> Result<bool, FollowError> {
+    Ok(match live {
+        Some(live) => live.id == mark.id && live.len()? >= read && mark.first.fits(&live.head()?),
+        None => false,
+    })
+}
+
+/// The newest `count` rotated files and the live one, in the order in which they were written.
+fn line_up(snapshot: Snapshot, count: usize) -> Result<VecDeque<Current>, FollowError> {
+    let old = snapshot.old.into_iter().take(count).rev().map(|old| Current::new(old, 0, Role::Rotated));
+    old.chain(snapshot.live.map(|live| Current::new(live, 0, Role::Live))).collect()
+}
+
+/// The rotated file `index` from a position on, the newer ones and the live one.
+fn line_up_from(snapshot: Snapshot, index: usize, line_at: u64) -> Result<VecDeque<Current>, FollowError> {
+    let mut waiting = line_up(snapshot, index + 1)?;
+    if let Some(first) = waiting.front_mut() {
+        first.reader = LineReader::new(line_at);
+    }
+    Ok(waiting)
+}

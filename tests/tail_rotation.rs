@@ -1,0 +1,138 @@
+//! A log that is rotated loses no line and repeats none.
+
+#[path = "support/tail.rs"]
+mod tail;
+
+use std::fs::{self, File};
+
+use tail::{LogDir, follow, pack, read, restart};
+
+#[test]
+fn renaming_loses_nothing() {
+    let logs = LogDir::new();
+    let mut follower = follow(&logs);
+    logs.append("a1\na2\n");
+    assert_eq!(read(&mut follower), ["a1", "a2"]);
+    logs.append("a3\n");
+    logs.rotate_by_rename();
+    logs.append("b1\n");
+    assert_eq!(read(&mut follower), ["a3", "b1"]);
+    assert_eq!(follower.rotations(), 1);
+}
+
+#[test]
+fn compressing_in_place_loses_nothing() {
+    let logs = LogDir::new();
+    let mut follower = follow(&logs);
+    logs.append("a1\n");
+    assert_eq!(read(&mut follower), ["a1"]);
+    logs.append("a2\n");
+    // The archive is there already, and the live file is written to still.
+    logs.shift();
+    pack(&logs.live(), &logs.old(1, "log.gz"));
+    assert_eq!(read(&mut follower), ["a2"]);
+    // Between unlinking and creating there is no file.
+    logs.remove();
+    assert_eq!(read(&mut follower), Vec::<String>::new());
+    logs.append("b1\n");
+    assert_eq!(read(&mut follower), ["b1"]);
+}
+
+#[test]
+fn several_rotations_between_two_polls_lose_nothing() {
+    let logs = LogDir::new();
+    let mut follower = follow(&logs);
+    logs.append("a1\n");
+    assert_eq!(read(&mut follower), ["a1"]);
+    logs.append("a2\n");
+    logs.rotate_by_gzip();
+    logs.append("b1\nb2\n");
+    logs.rotate_by_rename();
+    logs.append("c1\n");
+    logs.rotate_by_gzip();
+    logs.append("d1\n");
+    assert_eq!(read(&mut follower), ["a2", "b1", "b2", "c1", "d1"]);
+    assert_eq!(follower.rotations(), 3);
+}
+
+#[test]
+fn a_restart_goes_on_in_the_file_that_was_rotated_meanwhile() {
+    for gzip in [false, true] {
+        let logs = LogDir::new();
+        let mut follower = follow(&logs);
+        logs.append("old1\n");
+        logs.rotate_by_gzip();
+        logs.append("a1\n");
+        assert_eq!(read(&mut follower), ["old1", "a1"]);
+        logs.append("a2\n");
+        logs.rotate_by_rename();
+        logs.append("b1\n");
+        logs.rotate_by_rename();
+        logs.append("c1\n");
+        if gzip {
+            logs.gzip_later(2);
+        }
+        let mut follower = restart(&logs, &follower);
+        assert_eq!(read(&mut follower), ["a2", "b1", "c1"]);
+        assert_eq!(follower.lost_track(), 0);
+    }
+}
+
+#[test]
+fn a_restart_before_the_first_line_of_the_new_file_repeats_nothing() {
+    let logs = LogDir::new();
+    let mut follower = follow(&logs);
+    logs.append("a1\n");
+    logs.rotate_by_gzip();
+    assert_eq!(read(&mut follower), ["a1"]);
+    let mut follower = restart(&logs, &follower);
+    logs.append("b1\n");
+    logs.rotate_by_gzip();
+    logs.append("c1\n");
+    assert_eq!(read(&mut follower), ["b1", "c1"]);
+}
+
+#[test]
+fn a_restart_while_the_live_file_is_compressed_reads_it_once() {
+    let logs = LogDir::new();
+    let mut follower = follow(&logs);
+    logs.append("a1\n");
+    assert_eq!(read(&mut follower), ["a1"]);
+    logs.rotate_by_rename();
+    logs.append("b1\nb2\n");
+    logs.shift();
+    pack(&logs.live(), &logs.old(1, "log.gz"));
+    let mut follower = restart(&logs, &follower);
+    assert_eq!(read(&mut follower), ["b1", "b2"]);
+}
+
+#[test]
+fn a_damaged_archive_is_told_and_passed() {
+    let logs = LogDir::new();
+    logs.append("a1\n");
+    logs.rotate_by_gzip();
+    let packed = fs::read(logs.old(1, "log.gz")).unwrap();
+    fs::write(logs.old(1, "log.gz"), &packed[..packed.len() - 6]).unwrap();
+    logs.append("b1\n");
+    let mut follower = follow(&logs);
+    let mut lines = Vec::new();
+    let mut errors = 0;
+    for _ in 0..3 {
+        let progress = follower.poll(1 << 20, |line| lines.push(String::from_utf8_lossy(line).into_owned()));
+        errors += u32::from(progress.error.is_some());
+    }
+    assert_eq!(lines.last().map(String::as_str), Some("b1"));
+    assert_eq!(errors, 1);
+}
+
+#[test]
+fn other_files_beside_the_archives_do_not_matter() {
+    let logs = LogDir::new();
+    for name in ["store.x.log", "storeerror.1.log", "store.1.log.gz.tmp", "store..log"] {
+        fs::write(logs.path().join("otherdays").join(name), "foreign\n").unwrap();
+    }
+    fs::create_dir(logs.old(3, "log")).unwrap();
+    File::create(logs.old(2, "log.gz")).unwrap();
+    logs.append("a1\n");
+    assert_eq!(read(&mut follow(&logs)), ["a1"]);
+}
