@@ -1,0 +1,143 @@
+//! Alerts, runbooks and their tests agree with each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+const RUNBOOK_SECTIONS: [&str; 4] = ["Meaning", "Impact", "Diagnosis", "Mitigation"];
+
+#[derive(Deserialize)]
+struct RuleFile {
+    groups: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    rules: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    alert: String,
+    expr: String,
+    #[serde(rename = "for")]
+    _pending_for: Option<String>,
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn rules() -> Vec<Rule> {
+    let text = read(&root().join("alerts/rocketmq-store.rules.yaml"));
+    let file: RuleFile = serde_yaml::from_str(&text).expect("the rules are YAML of the known form");
+    file.groups.into_iter().flat_map(|group| group.rules).collect()
+}
+
+/// Names of files below `dir` that end with `ending`, without that ending.
+fn stems(dir: &str, ending: &str) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(root().join(dir)).expect("the directory is there");
+    let names = entries.map(|entry| entry.expect("it can be listed").file_name().into_string());
+    names.filter_map(|name| name.ok()?.strip_suffix(ending).map(str::to_owned)).collect()
+}
+
+/// The exporter's metrics that an expression or a text names.
+fn metric_names(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':');
+    words.filter(|word| word.starts_with("rocketmq_store_")).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_alert_has_a_severity_and_says_what_to_do() {
+    for Rule { alert, labels, annotations, .. } in rules() {
+        let severity = labels.get("severity").map_or("", String::as_str);
+        assert!(["critical", "warning", "info"].contains(&severity), "{alert}: severity {severity:?}");
+        let keys: Vec<&str> = annotations.keys().map(String::as_str).collect();
+        assert_eq!(keys, ["description", "runbook_url", "summary"], "{alert}");
+        let summary = &annotations["summary"];
+        let is_sentence = summary.starts_with(|c: char| c.is_uppercase()) && summary.ends_with('.');
+        assert!(is_sentence && !summary.contains("{{"), "{alert}: {summary}");
+        let description = &annotations["description"];
+        assert!(description.contains("{{") && description.ends_with('.'), "{alert}: {description}");
+        assert!(annotations["runbook_url"].ends_with(&format!("/{alert}.md")), "{alert}");
+    }
+}
+
+#[test]
+fn alerts_and_runbooks_are_the_same_set() {
+    let alerts: Vec<String> = rules().into_iter().map(|rule| rule.alert).collect();
+    let names: BTreeSet<String> = alerts.iter().cloned().collect();
+    assert_eq!(names.len(), alerts.len(), "no two rules share a name");
+    assert!(names.iter().all(|name| name.starts_with("RocketMQStore")), "{names:?}");
+    assert_eq!(names, stems("alerts/runbooks", ".md"));
+}
+
+#[test]
+fn every_runbook_has_its_four_sections_in_order() {
+    for name in stems("alerts/runbooks", ".md") {
+        let text = read(&root().join(format!("alerts/runbooks/{name}.md")));
+        assert!(text.starts_with(&format!("# {name}\n")), "{name}");
+        let parts: Vec<&str> = text.split("\n## ").skip(1).collect();
+        let titles: Vec<&str> = parts.iter().filter_map(|part| part.lines().next()).collect();
+        assert_eq!(titles, RUNBOOK_SECTIONS, "{name}");
+        assert!(parts.iter().all(|part| part.lines().count() > 2), "{name} has an empty section");
+    }
+}
+
+#[test]
+fn runbooks_link_only_to_runbooks_that_are_there() {
+    let names = stems("alerts/runbooks", ".md");
+    for name in &names {
+        let text = read(&root().join(format!("alerts/runbooks/{name}.md")));
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let page = link.split('#').next().unwrap_or_default();
+            let is_known = page.strip_suffix(".md").is_some_and(|page| names.contains(page));
+            assert!(is_known || link.starts_with("https://"), "{name} links to {link}");
+        }
+    }
+}
+
+#[test]
+fn every_alert_is_shown_firing_and_silent() {
+    let tests: Vec<String> = stems("tests/alerts", ".test.yaml")
+        .iter()
+        .map(|stem| read(&root().join(format!("tests/alerts/{stem}.test.yaml"))))
+        .collect();
+    for Rule { alert, annotations, .. } in rules() {
+        let says = |text: &&String| text.contains(&alert);
+        assert!(tests.iter().any(|text| says(&text)), "{alert} is not tested");
+        let url = &annotations["runbook_url"];
+        assert!(
+            tests.iter().any(|text| text.contains(url)),
+            "no test expects {alert} to fire with its texts"
+        );
+    }
+}
+
+#[test]
+fn expressions_are_built_on_the_exporters_own_metrics() {
+    for Rule { alert, expr, .. } in rules() {
+        let names = metric_names(&expr);
+        let is_about_the_target = expr.contains("up{job");
+        assert!(!names.is_empty() || is_about_the_target, "{alert}: {expr}");
+        assert!(names.iter().all(|name| !name.contains(':') && !name.ends_with('_')), "{alert}: {names:?}");
+    }
+}
+
+#[test]
+fn runbooks_name_the_metrics_of_their_alert() {
+    for Rule { alert, expr, .. } in rules() {
+        let text = read(&root().join(format!("alerts/runbooks/{alert}.md")));
+        let (used, told) = (metric_names(&expr), metric_names(&text));
+        let shares_one = used.iter().any(|name| told.contains(name));
+        assert!(shares_one || used.is_empty(), "{alert}: uses {used:?}, tells {told:?}");
+    }
+}
