@@ -12,6 +12,7 @@
 mod conf;
 mod conf_value;
 mod effective;
+pub mod release;
 
 pub use conf::{BrokerConf, BrokerRole, FlushDiskType, MULTI_PATH_SPLITTER, StoreType};
 pub use conf_value::{ConfError, ConfProblem, ConfProblems};

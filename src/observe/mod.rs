@@ -6,7 +6,11 @@
 //! Promises: no conclusion depends on one line of the log alone; every count survives a restart of the exporter exactly, as
 //! positions, counts and high-water marks are saved in one file at once.
 
+pub mod evidence;
+pub mod feed;
+pub mod observer;
 pub mod pass;
 pub mod phase;
 pub mod picture;
 pub mod shrinkage;
+pub mod state_file;

@@ -127,7 +127,13 @@ impl Observer {
         count.count += 1;
         count.last_at = count.last_at.max(line.at);
         if line.event.severity() >= Severity::Notable {
-            self.memory.feed.tell(line.at, "log", line.event.id(), line.event.severity().id(), line.text.clone());
+            self.memory.feed.tell(
+                line.at,
+                "log",
+                line.event.id(),
+                line.event.severity().id(),
+                line.text.clone(),
+            );
         }
         if let Some(Fact::TopicDeleted { topic, .. }) = &line.fact
             && line.event != Event::QueueDestroyed
@@ -185,12 +191,20 @@ impl Observer {
     }
 
     /// Takes in what applying a cut found smaller.
-    pub fn settle_cut(&mut self, shrinkages: Vec<Shrinkage>, now: EpochMillis) -> Vec<(Shrinkage, Explained)> {
+    pub fn settle_cut(
+        &mut self,
+        shrinkages: Vec<Shrinkage>,
+        now: EpochMillis,
+    ) -> Vec<(Shrinkage, Explained)> {
         let circumstances = Circumstances { is_start_near: true, now, ..Circumstances::default() };
         self.settle(shrinkages, &circumstances)
     }
 
-    fn settle(&mut self, shrinkages: Vec<Shrinkage>, circumstances: &Circumstances) -> Vec<(Shrinkage, Explained)> {
+    fn settle(
+        &mut self,
+        shrinkages: Vec<Shrinkage>,
+        circumstances: &Circumstances,
+    ) -> Vec<(Shrinkage, Explained)> {
         let counted = self.memory.losses.settle(shrinkages, circumstances);
         for explained in Explained::ALL {
             let of_kind = counted.iter().filter(|(_, kind)| *kind == explained);
@@ -212,9 +226,10 @@ impl Observer {
         let life = &self.memory.life;
         let since = self.memory.last_pass_at.map_or(i64::MIN, |at| at.0.saturating_sub(START_HOLDS));
         let is_start_near = life.is_starting()
-            || life.start.as_ref().is_some_and(|start| {
-                start.recovered_at.unwrap_or(start.began_at).0 >= since
-            });
+            || life
+                .start
+                .as_ref()
+                .is_some_and(|start| start.recovered_at.unwrap_or(start.began_at).0 >= since);
         Circumstances {
             is_start_near,
             log_min: picture.log.min,

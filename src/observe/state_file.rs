@@ -146,14 +146,22 @@ impl Saved {
 /// What the system said.
 pub fn set_aside(dir: &Path) -> Result<(), StateError> {
     let path = dir.join(NAME);
-    std::fs::rename(&path, dir.join(format!("{NAME}.unusable"))).map_err(|source| StateError::Io { path, source })
+    std::fs::rename(&path, dir.join(format!("{NAME}.unusable")))
+        .map_err(|source| StateError::Io { path, source })
 }
 
 impl SavedQueue {
     fn of(queue: u32, entry: &QueueEntry) -> Self {
         let files = &entry.files;
         let ends = entry.ends.map(|ends| {
-            (ends.min.0, ends.min_physical.0, ends.max.0, ends.last_physical.0, ends.max_physical.0, ends.position)
+            (
+                ends.min.0,
+                ends.min_physical.0,
+                ends.max.0,
+                ends.last_physical.0,
+                ends.max_physical.0,
+                ends.position,
+            )
         });
         let cut = entry.ends.and_then(|ends| ends.cut).map(|cut| cut.resume_from.0);
         Self(queue, (files.count, files.first_base, files.last_base, files.file_len), ends, cut)

@@ -23,8 +23,8 @@ mod line_reader;
 pub mod lines;
 pub mod matcher;
 pub mod occurrence;
-pub mod tree;
 mod source;
+pub mod tree;
 
 use std::io;
 use std::path::PathBuf;

@@ -1,0 +1,181 @@
+//! Which release of the broker runs, and how that is known.
+//!
+//! Nothing in the store says it. In order of trust: what the operator said (flag, configuration), the environment of the image
+//! (`ROCKETMQ_VERSION`), the running process where the pod shares its process namespace, the jars in `ROCKETMQ_HOME`, and at
+//! last lines that only some releases print.
+
+use std::path::Path;
+
+/// Three numbers.
+pub type Release = (u8, u8, u8);
+
+/// The releases of the broker that are known here, oldest first.
+pub const KNOWN: [Release; 17] = [
+    (4, 9, 4),
+    (4, 9, 7),
+    (4, 9, 8),
+    (5, 0, 0),
+    (5, 1, 0),
+    (5, 1, 1),
+    (5, 1, 2),
+    (5, 1, 3),
+    (5, 1, 4),
+    (5, 2, 0),
+    (5, 3, 0),
+    (5, 3, 1),
+    (5, 3, 2),
+    (5, 3, 3),
+    (5, 3, 4),
+    (5, 4, 0),
+    (5, 5, 0),
+];
+
+/// How a release is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VersionSource {
+    /// `--broker.version`
+    Flag,
+    /// `broker.version` in the configuration file
+    Config,
+    /// `ROCKETMQ_VERSION`
+    Env,
+    /// the jars that the broker's process has open
+    Process,
+    /// the jars in `ROCKETMQ_HOME/lib`
+    Jar,
+    /// lines that only this release prints
+    Log,
+}
+
+impl VersionSource {
+    /// The label value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Flag => "flag",
+            Self::Config => "config",
+            Self::Env => "env",
+            Self::Process => "process",
+            Self::Jar => "jar",
+            Self::Log => "log",
+        }
+    }
+}
+
+/// A release, and how it is known.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Detected {
+    /// As written, `5.2.0`.
+    pub version: String,
+    /// How it is known.
+    pub source: VersionSource,
+}
+
+/// Where to look, beside the log.
+#[derive(Debug, Clone, Default)]
+pub struct Places<'a> {
+    /// What the operator said, and where.
+    pub told: Option<(&'a str, VersionSource)>,
+    /// `ROCKETMQ_VERSION`
+    pub env: Option<String>,
+    /// `ROCKETMQ_HOME`
+    pub home: Option<String>,
+    /// The process that holds the store's lock.
+    pub pid: Option<i32>,
+}
+
+impl Places<'_> {
+    /// The release by the first place that tells.
+    #[must_use]
+    pub fn detect(&self) -> Option<Detected> {
+        let detected = |version: String, source| Detected { version, source };
+        if let Some((version, source)) = self.told {
+            return Some(detected(version.to_owned(), source));
+        }
+        if let Some(version) = self.env.as_deref().filter(|text| parse(text).is_some()) {
+            return Some(detected(version.to_owned(), VersionSource::Env));
+        }
+        if let Some(version) = self.pid.and_then(of_process) {
+            return Some(detected(version, VersionSource::Process));
+        }
+        let lib = Path::new(self.home.as_deref()?).join("lib");
+        let names =
+            std::fs::read_dir(lib).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names.filter_map(|name| of_jar(&name)).next().map(|version| detected(version, VersionSource::Jar))
+    }
+}
+
+/// The one known release between two ends, if there is just one.
+#[must_use]
+pub fn only_known(from: Option<Release>, to: Option<Release>) -> Option<Detected> {
+    let mut fitting = KNOWN
+        .iter()
+        .filter(|release| from.is_none_or(|from| **release >= from) && to.is_none_or(|to| **release <= to));
+    let (only, more) = (fitting.next()?, fitting.next());
+    more.is_none().then(|| Detected {
+        version: format!("{}.{}.{}", only.0, only.1, only.2),
+        source: VersionSource::Log,
+    })
+}
+
+/// The three numbers of a release.
+#[must_use]
+pub fn parse(text: &str) -> Option<Release> {
+    let mut numbers = text.trim().splitn(3, '.').map(str::parse);
+    match (numbers.next()?, numbers.next()?, numbers.next()?) {
+        (Ok(major), Ok(minor), Ok(patch)) => Some((major, minor, patch)),
+        _ => None,
+    }
+}
+
+/// The release in the name of a jar, `rocketmq-store-5.2.0.jar`.
+fn of_jar(path: &str) -> Option<String> {
+    let (_, rest) = path.rsplit_once("rocketmq-store-").or_else(|| path.rsplit_once("rocketmq-broker-"))?;
+    let version = rest.split(".jar").next()?;
+    parse(version).map(|_| version.to_owned())
+}
+
+/// The release of a running process, by its command line or the jars that it has open.
+fn of_process(pid: i32) -> Option<String> {
+    let proc = Path::new("/proc").join(pid.to_string());
+    let command_line = std::fs::read(proc.join("cmdline")).ok()?;
+    let mut words = command_line.split(|byte| *byte == 0 || *byte == b':').map(String::from_utf8_lossy);
+    if let Some(version) = words.find_map(|word| of_jar(&word)) {
+        return Some(version);
+    }
+    let open = std::fs::read_dir(proc.join("fd")).ok()?;
+    open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+        .find_map(|target| of_jar(&target.to_string_lossy()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_jar_tells_the_release() {
+        assert_eq!(of_jar("/opt/rocketmq/lib/rocketmq-store-5.2.0.jar").as_deref(), Some("5.2.0"));
+        assert_eq!(of_jar("rocketmq-store-latest.jar"), None);
+        assert_eq!(of_jar("rocketmq-client-5.2.0.jar"), None);
+    }
+
+    #[test]
+    fn lines_tell_a_release_only_if_no_other_prints_them() {
+        assert_eq!(only_known(Some((5, 2, 0)), Some((5, 2, 0))).unwrap().version, "5.2.0");
+        assert_eq!(only_known(Some((5, 5, 0)), None).unwrap().source, VersionSource::Log);
+        assert_eq!(only_known(Some((5, 2, 0)), Some((5, 3, 3))), None);
+    }
+
+    #[test]
+    fn what_the_operator_said_comes_before_what_is_found() {
+        let places = Places {
+            told: Some(("5.3.3", VersionSource::Flag)),
+            env: Some("5.2.0".to_owned()),
+            ..Places::default()
+        };
+        assert_eq!(places.detect().unwrap().version, "5.3.3");
+        let places = Places { told: None, ..places };
+        assert_eq!(places.detect().unwrap().source, VersionSource::Env);
+    }
+}
