@@ -1,8 +1,9 @@
-//! Alerts, runbooks and their tests agree with each other.
+//! README, alerts, runbooks and their tests agree with each other and with the program.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use rocketmq_store_exporter::config::raw::Raw;
 use serde::Deserialize;
 
 const RUNBOOK_SECTIONS: [&str; 4] = ["Meaning", "Impact", "Diagnosis", "Mitigation"];
@@ -53,6 +54,35 @@ fn stems(dir: &str, ending: &str) -> BTreeSet<String> {
 fn metric_names(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':');
     words.filter(|word| word.starts_with("rocketmq_store_")).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_readme_names_every_configuration_key_with_its_default() {
+    let defaults = serde_yaml::to_value(Raw::default()).expect("the defaults are YAML");
+    let mut keys = BTreeMap::new();
+    for (name, value) in defaults.as_mapping().expect("sections") {
+        let name = name.as_str().expect("a text");
+        match value.as_mapping() {
+            Some(section) => keys.extend(section.iter().map(|(leaf, value)| {
+                (format!("{name}.{}", leaf.as_str().expect("a text")), default_text(value))
+            })),
+            None => _ = keys.insert(name.to_owned(), default_text(value)),
+        }
+    }
+    let readme = read(&root().join("README.md"));
+    let configuration = readme.split("\n## ").find(|part| part.starts_with("Configuration\n")).unwrap();
+    let rows = configuration.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let default_of = |rest: &str| rest.split(" |").next().unwrap_or_default().trim_matches('`').to_owned();
+    let told: BTreeMap<String, String> = rows.map(|(key, rest)| (key.to_owned(), default_of(rest))).collect();
+    assert_eq!(told, keys);
+}
+
+fn default_text(value: &serde_yaml::Value) -> String {
+    match value {
+        serde_yaml::Value::Null => "none".into(),
+        serde_yaml::Value::String(text) => text.clone(),
+        other => serde_json::to_string(other).expect("plain values can be shown"),
+    }
 }
 
 #[test]
