@@ -1,16 +1,69 @@
 //! Builds the parts from the configuration, starts and stops them in order.
+//!
+//! Two threads feed the observer: one follows the broker's logs, one looks at the store. HTTP runs on a small tokio runtime and
+//! reads what is known. At the end the store's thread saves the state; nothing else has to be saved.
 
-use crate::config::{Config, ListenAddress};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::broker::BrokerConf;
+use crate::broker::release::VersionSource;
+use crate::config::{BrokerMode, Config, ListenAddress, ReadMode, is_at_or_below};
+use crate::format::java_properties::JavaProperties;
+use crate::inspect::log_end;
+use crate::metrics::StoreCollector;
+use crate::metrics::collector::MetricOptions;
+use crate::observe::observer::Observer;
+use crate::observe::pass::{PassOptions, Passes};
+use crate::observe::pass_loop::{PassLoop, PassLoopOptions};
+use crate::observe::state_file::{Saved, set_aside};
+use crate::observe::tail_loop::TailLoop;
+use crate::store::layout::{LayoutOptions, LogKind};
+use crate::units::EpochMillis;
+use crate::watch::lines::LogTail;
+use crate::watch::wake::{Wake, Waker};
+use crate::web::{Shared, router};
 
 /// Why a command ended before it was told to.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The command has no parts to start.
-    #[error("{command} is not built yet")]
-    NotBuilt {
-        /// Name of the command.
-        command: &'static str,
+    /// The state would be kept inside the store.
+    #[error("state.path {} lies in the store {}", state.display(), store.display())]
+    StateInStore {
+        /// Where the state would be kept.
+        state: PathBuf,
+        /// The store.
+        store: PathBuf,
     },
+    /// The system does not give what the process needs.
+    #[error("{what}: {source}")]
+    System {
+        /// What was asked for.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The capture of the demo cannot be replayed.
+    #[error("demo: {0}")]
+    Demo(String),
+}
+
+fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Error {
+    let what = what.into();
+    move |source| Error::System { what, source }
+}
+
+/// The time of the system.
+#[must_use]
+pub fn now() -> EpochMillis {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    EpochMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Watches the store until SIGTERM or SIGINT.
@@ -20,7 +73,10 @@ pub enum Error {
 /// When it cannot start, or cannot go on.
 pub fn serve(config: &Config) -> Result<(), Error> {
     tracing::debug!(?config, "configuration");
-    Err(Error::NotBuilt { command: "serve" })
+    let sidecar = Sidecar::start(config)?;
+    let outcome = runtime()?.block_on(serve_http(&sidecar, config, terminated()));
+    sidecar.stop();
+    outcome
 }
 
 /// Replays the captured incident and serves it on `listen_addresses` until SIGTERM or SIGINT.
@@ -30,5 +86,294 @@ pub fn serve(config: &Config) -> Result<(), Error> {
 /// When it cannot start, or cannot go on.
 pub fn demo(listen_addresses: &[ListenAddress]) -> Result<(), Error> {
     tracing::debug!(?listen_addresses, "demo");
-    Err(Error::NotBuilt { command: "demo" })
+    Err(Error::Demo("not built yet".to_owned()))
+}
+
+/// The threads that watch one store.
+struct Sidecar {
+    observer: Arc<Mutex<Observer>>,
+    registry: prometheus::Registry,
+    threads: Vec<(Waker, JoinHandle<()>)>,
+}
+
+impl Sidecar {
+    fn start(config: &Config) -> Result<Self, Error> {
+        let conf = read_broker_conf(config);
+        let logs_dir = config.logs_path.clone().or_else(|| find_logs(&config.store_path));
+        let state_dir = state_dir(config)?;
+        let saved = state_dir.as_deref().and_then(|dir| load_state(dir, &config.store_path));
+        let mut passes = Passes::new(pass_options(config, conf.as_ref()));
+        if let Some(saved) = &saved {
+            saved.restore(&mut passes.tree);
+        }
+        let has_marks = saved.is_some();
+        let (position, memory) = saved.map(|saved| (saved.tail, saved.memory)).unzip();
+        let observer = Arc::new(Mutex::new(Observer::new(memory)));
+
+        let mut tail = logs_dir.as_deref().map(|dir| TailLoop {
+            tail: LogTail::new(dir, position),
+            observer: Arc::clone(&observer),
+            clock: now,
+        });
+        if let Some(tail) = &mut tail {
+            // What the log tells of the past explains what the first look at the store finds.
+            while !tail.look().0.caught_up {}
+        } else {
+            tracing::warn!(
+                "no directory with store.log was found, give --logs.path; only the store is watched"
+            );
+        }
+        let options = PassLoopOptions {
+            interval: config.follow.interval,
+            start_interval: config.follow.start_interval,
+            max_cpu_ratio: config.follow.max_cpu_ratio,
+            state_dir,
+            evidence_starts: config.evidence.starts,
+            evidence_bytes: config.evidence.max_bytes,
+            logs_dir: logs_dir.clone(),
+            version: config.broker.version.clone().map(|version| (version, VersionSource::Config)),
+        };
+        let pass = PassLoop::new(passes, Arc::clone(&observer), options, now, has_marks);
+        let registry = register(config, conf, &observer)?;
+        let mut threads = Vec::new();
+        let (mut pass_wake, pass_waker) = Wake::new();
+        if let Some(tail) = tail {
+            let (mut wake, waker) = Wake::new();
+            if let Some(dir) = &logs_dir {
+                wake.watch(dir);
+            }
+            let pass_waker = pass_waker.clone();
+            threads.push((waker, spawn("tail", move || tail.run(&mut wake, &pass_waker))?));
+        }
+        threads.push((pass_waker, spawn("pass", move || pass.run(&mut pass_wake))?));
+        Ok(Self { observer, registry, threads })
+    }
+
+    /// Stops the tail first, so that what is saved at the end is all that was read.
+    fn stop(self) {
+        for (waker, thread) in self.threads {
+            waker.stop();
+            if thread.join().is_err() {
+                tracing::error!("a thread had panicked");
+            }
+        }
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(system(format!("thread {name}")))
+}
+
+fn register(
+    config: &Config,
+    conf: Option<BrokerConf>,
+    observer: &Arc<Mutex<Observer>>,
+) -> Result<prometheus::Registry, Error> {
+    let options = MetricOptions {
+        topics_limit: config.topics_limit,
+        bad_queues_limit: config.bad_queues_limit,
+        is_broker_told: conf.is_some(),
+        broker: conf.unwrap_or_default(),
+    };
+    let registry = prometheus::Registry::new();
+    let collectors: [Box<dyn prometheus::core::Collector>; 2] = [
+        Box::new(StoreCollector::new(Arc::clone(observer), options, now)),
+        Box::new(prometheus::process_collector::ProcessCollector::for_self()),
+    ];
+    for collector in collectors {
+        registry.register(collector).map_err(|error| Error::System {
+            what: "metrics".to_owned(),
+            source: std::io::Error::other(error),
+        })?;
+    }
+    Ok(registry)
+}
+
+fn read_broker_conf(config: &Config) -> Option<BrokerConf> {
+    let path = config.broker.conf.as_ref()?;
+    match std::fs::read(path)
+        .map_err(|error| error.to_string())
+        .and_then(|bytes| JavaProperties::parse(&bytes).map_err(|error| error.to_string()))
+    {
+        Ok(properties) => {
+            let (conf, problems) = BrokerConf::as_broker_takes_it(&properties);
+            for problem in &problems {
+                tracing::warn!(path = %path.display(), %problem, "the broker does not take this as written");
+            }
+            Some(conf)
+        }
+        Err(error) => {
+            tracing::error!(path = %path.display(), %error, "broker.conf cannot be read, going by upstream's defaults");
+            None
+        }
+    }
+}
+
+fn pass_options(config: &Config, conf: Option<&BrokerConf>) -> PassOptions {
+    let mode = config.broker.mode.map(|mode| match mode {
+        BrokerMode::Plain => LogKind::Plain,
+        BrokerMode::Dledger => LogKind::DLedger,
+        BrokerMode::Controller => LogKind::Controller,
+    });
+    let told = conf.map(|conf| {
+        if conf.enable_dleger_commit_log {
+            LogKind::DLedger
+        } else if conf.enable_controller_mode {
+            LogKind::Controller
+        } else {
+            LogKind::Plain
+        }
+    });
+    let layout = LayoutOptions {
+        log_kind: mode.or(told),
+        commitlog_dirs: conf.map(configured_commitlog_dirs).unwrap_or_default(),
+        ledger_data_dirs: conf.map(configured_ledger_dirs).unwrap_or_default(),
+        ledger_self_id: conf.and_then(|conf| conf.dleger_self_id.clone()),
+    };
+    let hours = conf.map_or_else(|| BrokerConf::default().file_reserved_time, |conf| conf.file_reserved_time);
+    PassOptions {
+        root: config.store_path.clone(),
+        layout,
+        // Not from the defaults: a length that nobody configured would make every file of another length look wrong.
+        segment_len: None,
+        file_reserved: Duration::from_secs(u64::try_from(hours).unwrap_or_default() * 3600),
+        read_mode: match config.read_mode {
+            ReadMode::Auto | ReadMode::Mmap => log_end::ReadMode::Auto,
+            ReadMode::Pread => log_end::ReadMode::Pread,
+        },
+        time_budget: config.budget.time_per_pass,
+    }
+}
+
+fn configured_commitlog_dirs(conf: &BrokerConf) -> Vec<PathBuf> {
+    if conf.store_path_commit_log.is_empty() { Vec::new() } else { conf.commit_log_paths() }
+}
+
+fn configured_ledger_dirs(conf: &BrokerConf) -> Vec<PathBuf> {
+    if conf.store_path_dledger_commit_log.is_empty() { Vec::new() } else { conf.ledger_data_paths() }
+}
+
+/// Where the image and the charts put the logs, seen from the store.
+fn find_logs(store: &Path) -> Option<PathBuf> {
+    let beside = store.parent()?;
+    [beside.join("logs/rocketmqlogs"), beside.join("logs")]
+        .into_iter()
+        .find(|dir| dir.join("store.log").exists() || dir.join("broker.log").exists())
+}
+
+/// The configured place, or the usual one of the system; never below the store.
+fn state_dir(config: &Config) -> Result<Option<PathBuf>, Error> {
+    let (dir, is_told) = match &config.state_path {
+        Some(dir) => (dir.clone(), true),
+        None => {
+            let base = std::env::var_os("XDG_STATE_HOME")
+                .map(PathBuf::from)
+                .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state")));
+            let Some(base) = base else {
+                tracing::warn!(
+                    "no place for the state was found, give --state.path; nothing outlives a restart"
+                );
+                return Ok(None);
+            };
+            (base.join("rocketmq-store-exporter"), false)
+        }
+    };
+    if is_at_or_below(&config.store_path, &dir) {
+        return Err(Error::StateInStore { state: dir, store: config.store_path.clone() });
+    }
+    match std::fs::create_dir_all(&dir) {
+        Ok(()) => Ok(Some(dir)),
+        Err(source) if is_told => Err(system(dir.display().to_string())(source)),
+        Err(error) => {
+            tracing::warn!(dir = %dir.display(), %error, "no place for the state, give --state.path; nothing outlives a restart");
+            Ok(None)
+        }
+    }
+}
+
+fn load_state(dir: &Path, store: &Path) -> Option<Saved> {
+    match Saved::load(dir) {
+        Ok(saved) => saved.filter(|saved| saved.root == store),
+        Err(error) => {
+            tracing::error!(%error, "the saved state cannot be used and is set aside");
+            if let Err(error) = set_aside(dir) {
+                tracing::error!(%error, "nor can it be renamed");
+            }
+            None
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(system("runtime"))
+}
+
+/// How long connections get to end by themselves.
+const GRACE: Duration = Duration::from_millis(500);
+
+async fn serve_http(sidecar: &Sidecar, config: &Config, end: impl Future<Output = ()>) -> Result<(), Error> {
+    let shared = Shared {
+        observer: Arc::clone(&sidecar.observer),
+        registry: sidecar.registry.clone(),
+        telemetry_path: config.web.telemetry_path.clone(),
+    };
+    let (stop, stopped) = watch::channel(false);
+    let mut servers = tokio::task::JoinSet::new();
+    for address in &config.web.listen_addresses {
+        let listener = bind(address).await?;
+        let bound = listener.local_addr().map_err(system(address.to_string()))?;
+        tracing::info!(address = %bound, "listening");
+        let (app, mut stopped) = (router(shared.clone()), stopped.clone());
+        servers.spawn(async move {
+            axum::serve(listener, app)
+                .with_graceful_shutdown(async move {
+                    let _ = stopped.wait_for(|stopped| *stopped).await;
+                })
+                .await
+        });
+    }
+    end.await;
+    let _ = stop.send(true);
+    let _ = tokio::time::timeout(GRACE, async { while servers.join_next().await.is_some() {} }).await;
+    Ok(())
+}
+
+async fn bind(address: &ListenAddress) -> Result<TcpListener, Error> {
+    let mut last = None;
+    for host in address.hosts() {
+        let addresses: Vec<SocketAddr> = match tokio::net::lookup_host((host, address.port)).await {
+            Ok(addresses) => addresses.collect(),
+            Err(error) => {
+                last = Some(error);
+                continue;
+            }
+        };
+        match TcpListener::bind(addresses.as_slice()).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = Some(error),
+        }
+    }
+    let source = last.unwrap_or_else(|| std::io::ErrorKind::AddrNotAvailable.into());
+    Err(system(format!("listen on {address}"))(source))
+}
+
+/// Resolves at SIGTERM or SIGINT.
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::error!(%error, "signals cannot be waited for");
+            std::future::pending::<()>().await;
+        }
+    }
 }

@@ -27,6 +27,7 @@ pub mod cli;
 pub mod config;
 pub mod format;
 pub mod inspect;
+pub mod metrics;
 pub mod observe;
 pub mod recovery;
 pub mod store;

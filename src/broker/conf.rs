@@ -25,6 +25,18 @@ pub enum BrokerRole {
     Slave,
 }
 
+impl BrokerRole {
+    /// The word in `broker.conf`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AsyncMaster => "ASYNC_MASTER",
+            Self::SyncMaster => "SYNC_MASTER",
+            Self::Slave => "SLAVE",
+        }
+    }
+}
+
 /// `flushDiskType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FlushDiskType {

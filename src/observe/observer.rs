@@ -14,7 +14,9 @@ use super::picture::{CollectorState, Picture};
 use super::shrinkage::{Circumstances, Explained, Losses};
 use crate::broker::release::Detected;
 use crate::format::log_line::Level;
+use crate::store::ReadFailure;
 use crate::units::EpochMillis;
+use crate::watch::lines::TailPosition;
 use crate::watch::tree::Shrinkage;
 use crate::watch::{Event, Fact, LogFile, Occurrence, Severity};
 
@@ -87,6 +89,8 @@ pub struct Observer {
     pub picture: Option<Arc<Picture>>,
     /// What the tail of each log has come to.
     pub logs: BTreeMap<LogFile, LogFigures>,
+    /// Where the tail stands; saved with the counts.
+    pub tail_position: TailPosition,
     /// How the tail fares.
     pub tail: CollectorState,
     /// Which release runs, and how that is known.
@@ -99,6 +103,8 @@ pub struct Observer {
     pub is_evidence_due: bool,
     /// Whether something has changed that should be saved soon.
     pub is_dirty: bool,
+    /// Reads that failed since the exporter started.
+    pub read_failures: BTreeMap<ReadFailure, u64>,
     /// How long the last pass took.
     pub last_pass_took: Duration,
 }
@@ -185,6 +191,9 @@ impl Observer {
         self.watch_log_end(&picture);
         let circumstances = self.circumstances(&picture);
         let counted = self.settle(shrinkages, &circumstances);
+        for (reason, count) in &picture.failures {
+            *self.read_failures.entry(*reason).or_default() += count;
+        }
         self.memory.last_pass_at = Some(now);
         self.picture = Some(Arc::new(picture));
         counted

@@ -4,11 +4,13 @@
 //! stands. The pass keeps what makes the next one cheap.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::picture::{BadQueue, Collector, CollectorState, Log, Picture, QueueRow, Queues, TopicMismatch};
+use super::picture::{
+    BadQueue, Collector, CollectorState, Log, Picture, QueueRow, Queues, Reclaimable, TopicMismatch,
+};
 use crate::inspect::disk;
 use crate::inspect::log_end::{self, LogEnd, ReadMode};
 use crate::inspect::metadata::{Metadata, TopicClass};
@@ -28,6 +30,8 @@ pub struct PassOptions {
     pub layout: LayoutOptions,
     /// `mappedFileSizeCommitLog`, where it was told.
     pub segment_len: Option<u64>,
+    /// How long the broker keeps files (`fileReservedTime`).
+    pub file_reserved: Duration,
     /// How segments are read.
     pub read_mode: ReadMode,
     /// Longest time for the consume queues.
@@ -72,6 +76,20 @@ impl Passes {
         }
     }
 
+    /// Where the store is configured to be.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.options.root
+    }
+
+    /// The paths of the store as they are now.
+    ///
+    /// # Errors
+    /// The state of the root, where it is no store.
+    pub fn detect(&self) -> Result<Layout, RootState> {
+        Layout::detect(&self.options.root, &self.options.layout)
+    }
+
     /// The paths of the store, once one was seen.
     #[must_use]
     pub fn layout(&self) -> Option<&Layout> {
@@ -88,7 +106,7 @@ impl Passes {
     pub fn look(&mut self, thoroughness: Thoroughness, now: EpochMillis) -> Seen {
         let mut picture = self.blank(now);
         let began = Instant::now();
-        let layout = match Layout::detect(&self.options.root, &self.options.layout) {
+        let layout = match self.detect() {
             Ok(layout) => layout,
             Err(state) => {
                 picture.root_state = state;
@@ -132,6 +150,7 @@ impl Passes {
             log: Log::default(),
             tables: BTreeMap::new(),
             disk_used: [None, None],
+            reclaimable: BTreeMap::new(),
             collectors: BTreeMap::new(),
             failures: BTreeMap::new(),
             is_complete: true,
@@ -288,6 +307,12 @@ impl Passes {
         (log.allocated, log.apparent) = (allocated, apparent);
         log.gaps = count(segments.gaps());
         log.invalid.clone_from(&segments.invalid);
+        let reserved = i64::try_from(self.options.file_reserved.as_millis()).unwrap_or(i64::MAX);
+        let expired_before = picture.taken_at.0.saturating_sub(reserved);
+        // The broker never removes the last one.
+        let older = segments.list.iter().rev().skip(1).filter(|segment| segment.modified.0 < expired_before);
+        picture.reclaimable.insert(Reclaimable::Expired, older.map(|segment| segment.allocated).sum());
+        let log = &mut picture.log;
         let mode = self.options.read_mode;
         let dispatched_to = picture.queues.max_physical;
         match self.log_end.follow(&segments, layout.log_kind, dispatched_to, mode) {
@@ -340,6 +365,14 @@ impl Passes {
             }
             found
         });
+        if let Some(topics) = &self.metadata.topics {
+            let by_topic = picture.queues.by_topic.iter();
+            let unconfigured = by_topic.filter(|(topic, _)| {
+                TopicClass::of(topic) != TopicClass::Lmq && !topics.contains_key(&***topic)
+            });
+            let bytes = unconfigured.map(|(_, sums)| sums.allocated_bytes).sum();
+            picture.reclaimable.insert(Reclaimable::UnconfiguredTopics, bytes);
+        }
         picture.queues.offsets_beyond_and_below = self.metadata.consumer_offsets.as_ref().map(|offsets| {
             let find = |topic: &str, queue: u32| {
                 rows.binary_search_by(|row| (&*row.topic, row.queue).cmp(&(topic, queue)))

@@ -204,6 +204,12 @@ impl Life {
         self.phase.is_some_and(Phase::is_start)
     }
 
+    /// Whether the lock was held at the last look.
+    #[must_use]
+    pub fn is_lock_held(&self) -> bool {
+        self.is_lock_held
+    }
+
     /// Whether the last life ended orderly; `None` before a start was seen.
     #[must_use]
     pub fn was_shutdown_clean(&self) -> Option<bool> {

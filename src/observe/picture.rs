@@ -119,6 +119,29 @@ impl TopicMismatch {
     }
 }
 
+/// Why disk space could be had back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reclaimable {
+    /// Segments of the log that nobody has written to for longer than the broker keeps files; it removes them at its hour.
+    Expired,
+    /// Queues of topics that are not configured.
+    UnconfiguredTopics,
+}
+
+impl Reclaimable {
+    /// Every reason.
+    pub const ALL: [Self; 2] = [Self::Expired, Self::UnconfiguredTopics];
+
+    /// The label value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::UnconfiguredTopics => "unconfigured_topics",
+        }
+    }
+}
+
 /// Sums over queues.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct QueueSums {
@@ -240,6 +263,8 @@ pub struct Picture {
     pub tables: BTreeMap<(Table, TableCopy), bool>,
     /// Share of the disk in use where the log is, and where the queues are.
     pub disk_used: [Option<f64>; 2],
+    /// Bytes that could be had back, where it can be told.
+    pub reclaimable: BTreeMap<Reclaimable, u64>,
     /// How the collectors fared.
     pub collectors: BTreeMap<Collector, CollectorState>,
     /// Reads that failed in this pass, by reason.

@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use crate::format::segment_name;
+use crate::units::EpochMillis;
 
 /// One file of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Segment {
     pub len: u64,
     /// Bytes that the file system has allocated for it (`st_blocks`); less than `len` for a sparse file.
     pub allocated: u64,
+    /// When it was last changed.
+    pub modified: EpochMillis,
     /// Where it is.
     pub path: PathBuf,
 }
@@ -147,7 +150,8 @@ impl Segments {
             InvalidReason::NotAFile
         } else if let Some(base) = base {
             let allocated = metadata.blocks().saturating_mul(512);
-            self.list.push(Segment { base, len: metadata.len(), allocated, path });
+            let modified = EpochMillis(metadata.mtime().saturating_mul(1000));
+            self.list.push(Segment { base, len: metadata.len(), allocated, modified, path });
             return;
         } else {
             InvalidReason::ForeignName

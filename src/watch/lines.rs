@@ -17,7 +17,7 @@ use super::matcher::Matcher;
 use super::occurrence::{LogFile, MAX_TEXT_LEN, Occurrence};
 
 /// Bytes that one poll reads, at most about.
-pub const MAX_POLL_BYTES: u64 = 64 * 1024 * 1024;
+pub const MAX_POLL_BYTES: u64 = 8 * 1024 * 1024;
 /// Rotated files in which the lines of the last start are looked for in the logs beside store.log.
 const MAX_OLD_FILES: usize = 3;
 

@@ -25,6 +25,7 @@ pub mod matcher;
 pub mod occurrence;
 mod source;
 pub mod tree;
+pub mod wake;
 
 use std::io;
 use std::path::PathBuf;

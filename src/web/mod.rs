@@ -2,9 +2,26 @@
 //!
 //! It knows how answers are written; it does not know where their content comes from. It reads nothing from the store: what is
 //! served was put together before the request came.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `GET /` | a page for people: what is seen |
+//! | `GET /metrics` | the metrics, as text 0.0.4 or OpenMetrics; the path can be configured |
+//! | `GET /-/healthy` | 200 as long as the process lives |
+//! | `GET /-/ready` | 200 once configuration is read and HTTP is up; no matter what the broker does |
+//! | `GET /api/v1/store` | what is known of broker and store |
+//! | `GET /api/v1/queues?topic=&cursor=&limit=` | queues, in pages |
+//! | `GET /api/v1/events?since=` | what was worth telling, behind entry number `since` |
 
+mod api;
+mod error;
 mod format;
 mod openmetrics;
+mod page;
+mod router;
+mod scrape;
 
+pub use error::ApiError;
 pub use format::Format;
 pub use openmetrics::encode;
+pub use router::{Shared, router};

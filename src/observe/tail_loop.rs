@@ -1,0 +1,81 @@
+//! Follows the broker's logs until told to stop, and tells the observer.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::observer::{LogFigures, Observer};
+use super::picture::CollectorState;
+use crate::format::log_line::Level;
+use crate::units::EpochMillis;
+use crate::watch::LogFile;
+use crate::watch::lines::{LogTail, PollReport};
+use crate::watch::wake::{Wake, Waker, Woken};
+
+/// Longest time between two looks at the logs: file events come late or never on some file systems.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// The tail, and whom it tells.
+pub struct TailLoop {
+    /// The tail.
+    pub tail: LogTail,
+    /// Whom it tells.
+    pub observer: Arc<Mutex<Observer>>,
+    /// What time it is.
+    pub clock: fn() -> EpochMillis,
+}
+
+impl TailLoop {
+    /// Reads what is new, and says whether the store should be looked at now.
+    pub fn look(&mut self) -> (PollReport, bool) {
+        let began = Instant::now();
+        let mut observer = self.observer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut is_look_due = false;
+        // The observer is held over the whole read, so that counts and positions are never saved apart.
+        let report = self.tail.poll(&mut |line| is_look_due |= observer.hear(&line));
+        observer.tail_position = self.tail.position();
+        self.publish(&mut observer, &report, began);
+        (report, is_look_due)
+    }
+
+    /// Looks until told to stop; asks `pass` for a look at the store when a line tells of one to be due.
+    pub fn run(mut self, wake: &mut Wake, pass: &Waker) {
+        loop {
+            let (report, is_look_due) = self.look();
+            if is_look_due {
+                pass.request();
+            }
+            let wait = if report.caught_up { INTERVAL } else { Duration::ZERO };
+            if wake.wait(wait) == Woken::ByStop {
+                return;
+            }
+        }
+    }
+
+    fn publish(&self, observer: &mut Observer, report: &PollReport, began: Instant) {
+        let mut error = None;
+        for log in LogFile::ALL {
+            let stats = self.tail.stats(log);
+            let lines = Level::ALL.iter().copied().zip(stats.lines).collect();
+            observer.logs.insert(
+                log,
+                LogFigures {
+                    lines,
+                    unparsed_lines: stats.unparsed_lines,
+                    rotations: stats.rotations,
+                    unread_bytes: stats.unread_bytes,
+                    last_line_at: stats.last_line_at,
+                },
+            );
+            error = error.or_else(|| stats.last_error.as_ref().map(ToString::to_string));
+        }
+        let state = &mut observer.tail;
+        if state.error.is_some() != error.is_some() {
+            match &error {
+                Some(error) => tracing::warn!(%error, "the broker's logs cannot be read"),
+                None => tracing::info!("the broker's logs can be read again"),
+            }
+        }
+        let last_success = if report.failed_logs == 0 { Some((self.clock)()) } else { state.last_success };
+        *state = CollectorState { error, took: began.elapsed(), last_success };
+    }
+}

@@ -1,0 +1,44 @@
+//! Paths to answers.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::routing::get;
+use tower_http::compression::CompressionLayer;
+
+use super::error::ApiError;
+use super::{api, page, scrape};
+use crate::observe::observer::Observer;
+
+/// What answers are made of.
+#[derive(Clone)]
+pub struct Shared {
+    /// What is known.
+    pub observer: Arc<Mutex<Observer>>,
+    /// The metrics.
+    pub registry: prometheus::Registry,
+    /// Path of the metrics.
+    pub telemetry_path: String,
+}
+
+impl Shared {
+    pub(super) fn observer(&self) -> MutexGuard<'_, Observer> {
+        self.observer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All paths.
+pub fn router(shared: Shared) -> Router {
+    let telemetry_path = shared.telemetry_path.clone();
+    Router::new()
+        .route("/", get(page::page))
+        .route(&telemetry_path, get(scrape::metrics))
+        .route("/-/healthy", get(|| async { "healthy\n" }))
+        .route("/-/ready", get(|| async { "ready\n" }))
+        .route("/api/v1/store", get(api::store))
+        .route("/api/v1/queues", get(api::queues))
+        .route("/api/v1/events", get(api::events))
+        .fallback(|| async { ApiError::NotFound })
+        .layer(CompressionLayer::new())
+        .with_state(shared)
+}
