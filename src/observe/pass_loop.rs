@@ -101,7 +101,7 @@ impl PassLoop {
     pub fn run(mut self, wake: &mut Wake) {
         let mut watched: Option<PathBuf> = None;
         loop {
-            self.look();
+            let is_outdated = self.look();
             if let Some(layout) = self.passes.layout()
                 && watched.as_ref() != Some(&layout.root)
             {
@@ -110,7 +110,7 @@ impl PassLoop {
                 }
                 watched = Some(layout.root.clone());
             }
-            if !self.wait(wake) {
+            if !is_outdated && !self.wait(wake) {
                 self.save();
                 return;
             }
@@ -160,8 +160,8 @@ impl PassLoop {
         self.observer().memory.life.is_lock_held() != is_held
     }
 
-    /// One pass, and all that follows from it.
-    pub fn look(&mut self) {
+    /// One pass, and all that follows from it. Says whether the picture is outdated already.
+    pub fn look(&mut self) -> bool {
         let (began, cpu) = (Instant::now(), cpu_time());
         if !self.has_marks {
             self.restore_told();
@@ -183,13 +183,15 @@ impl PassLoop {
             observer.see(seen.picture, seen.shrinkages);
             observer.last_pass_took = began.elapsed();
         }
+        let mut is_outdated = false;
         if is_store {
-            self.apply_cut(now);
+            is_outdated = self.apply_cut(now);
             self.keep_evidence(&taken);
             self.has_marks = true;
         }
         self.cost = cpu_time().saturating_sub(cpu);
         self.save_if_due();
+        is_outdated
     }
 
     fn release(&self, lock: Option<LockState>) -> Option<crate::broker::release::Detected> {
@@ -206,8 +208,8 @@ impl PassLoop {
         .detect()
     }
 
-    /// Tells the queues of a recovery that is over: what it cut may not show on disk.
-    fn apply_cut(&mut self, now: EpochMillis) {
+    /// Tells the queues of a recovery that is over: what it cut may not show on disk. Says whether that changed anything.
+    fn apply_cut(&mut self, now: EpochMillis) -> bool {
         let (due, resume_from) = {
             let observer = self.observer();
             let life = &observer.memory.life;
@@ -215,17 +217,19 @@ impl PassLoop {
             let log_end = observer.picture.as_ref().and_then(|picture| picture.log.max);
             (life.cut_due(), told.or(log_end.and_then(|end| i64::try_from(end).ok())))
         };
-        let Some(cut) = due else { return };
-        let Some(layout) = self.passes.layout().cloned() else { return };
+        let Some(cut) = due else { return false };
+        let Some(layout) = self.passes.layout().cloned() else { return false };
         let truncation = cut.map(|truncate_to| Truncation {
             truncate_to: PhysicalOffset(truncate_to),
             resume_from: PhysicalOffset(resume_from.unwrap_or(i64::MAX)),
         });
         let report = self.passes.tree.after_start(&layout, truncation.as_ref());
+        let has_changed = !report.shrinkages.is_empty();
         let mut observer = self.observer();
         observer.settle_cut(report.shrinkages, now);
         observer.memory.life.cut_applied(cut);
         observer.is_dirty = true;
+        has_changed
     }
 
     fn keep_evidence(&mut self, taken: &[Shrinkage]) {
