@@ -54,6 +54,13 @@ enum Role {
     Rotated,
 }
 
+/// Whether more may come behind what has been read of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Growth {
+    Possible,
+    Over,
+}
+
 #[derive(Debug)]
 struct Current {
     source: Source,
@@ -68,7 +75,8 @@ impl Current {
         Ok(Self { mark: source.mark()?, source, reader: LineReader::new(0), role, after })
     }
 
-    fn position(&self, finished: bool) -> FilePosition {
+    fn position(&self, growth: Growth) -> FilePosition {
+        let finished = growth == Growth::Over;
         FilePosition { file: Some(self.mark), line_at: self.reader.line_at(), finished, after: self.after }
     }
 
@@ -135,8 +143,12 @@ impl Follower {
     /// remembered, as its first bytes would not tell it from others.
     #[must_use]
     pub fn position(&self) -> FilePosition {
+        self.position_as(Growth::Possible)
+    }
+
+    fn position_as(&self, growth: Growth) -> FilePosition {
         match &self.current {
-            Some(current) if current.reader.line_at() > 0 => current.position(false),
+            Some(current) if current.reader.line_at() > 0 => current.position(growth),
             _ => self.before.clone(),
         }
     }
@@ -229,7 +241,7 @@ impl Follower {
         if let Some(done) = self.current.take()
             && done.reader.line_at() > 0
         {
-            self.before = done.position(true);
+            self.before = done.position(Growth::Over);
         }
     }
 
@@ -258,9 +270,8 @@ impl Follower {
 
     /// The live file has been truncated or written anew: goes on in its copy if there is one, then in itself.
     fn follow_rewritten(&mut self) -> Result<bool, FollowError> {
-        let Some(current) = &self.current else { return Ok(true) };
         let Some(snapshot) = open_all(&self.live)? else { return Ok(false) };
-        (self.waiting, _) = line_up_behind(snapshot, &current.position(false))?;
+        (self.waiting, _) = line_up_behind(snapshot, &self.position_as(Growth::Possible))?;
         self.rotations += 1;
         self.finish();
         Ok(true)
@@ -273,7 +284,7 @@ impl Follower {
         if snapshot.live.as_ref().is_none_or(|live| live.id == current.source.id) {
             return Ok(false);
         }
-        (self.waiting, _) = line_up_behind(snapshot, &current.position(true))?;
+        (self.waiting, _) = line_up_behind(snapshot, &self.position_as(Growth::Over))?;
         self.rotations += u64::try_from(self.waiting.len()).unwrap_or(0);
         self.finish();
         Ok(true)
