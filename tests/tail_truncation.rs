@@ -63,3 +63,20 @@ fn a_copy_not_yet_truncated_is_not_read_twice() {
     logs.append("b1\n");
     assert_eq!(read(&mut follower), ["b1"]);
 }
+
+#[test]
+fn a_file_truncated_before_its_first_line_was_complete_is_not_taken_for_another() {
+    let logs = LogDir::new();
+    let mut follower = follow(&logs);
+    logs.append("line 1\n");
+    assert_eq!(read(&mut follower), ["line 1"]);
+    logs.rotate_by_rename();
+    // As short as this it could be the begin of any file.
+    logs.append("line");
+    assert_eq!(read(&mut follower), Vec::<String>::new());
+    logs.truncate();
+    logs.append("l");
+    assert_eq!(read(&mut follower), Vec::<String>::new());
+    logs.append("ine 2\n");
+    assert_eq!(read(&mut follower), ["line 2"]);
+}

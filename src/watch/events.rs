@@ -41,6 +41,13 @@ macro_rules! events {
             /// Every event, in the order of the catalogue.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
+            /// Its place in [`Self::ALL`], for tables by event.
+            #[must_use]
+            #[expect(clippy::as_conversions, reason = "the variants have no values of their own, so they count from 0")]
+            pub fn index(self) -> usize {
+                self as usize
+            }
+
             /// Stable name in snake case.
             #[must_use]
             pub fn id(self) -> &'static str {
@@ -217,5 +224,10 @@ mod tests {
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), Event::ALL.len());
+    }
+
+    #[test]
+    fn an_index_is_the_place_among_all() {
+        assert!(Event::ALL.iter().enumerate().all(|(place, event)| event.index() == place));
     }
 }

@@ -88,7 +88,8 @@ impl FactKind {
                 None => Fact::TopicDeleted { topic: behind(text, "topic=")?.to_owned(), queue: None },
             },
             Self::QueueScanned => {
-                let (path, end) = behind(text, "over ")?.rsplit_once(' ')?;
+                let (path, end) =
+                    text.strip_prefix("recover current consume queue over ")?.rsplit_once(' ')?;
                 Fact::QueueScanned { path: path.to_owned(), end: end.parse().ok()? }
             }
             Self::BatchQueueScanned => {

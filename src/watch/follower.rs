@@ -32,6 +32,8 @@ pub struct FilePosition {
     pub line_at: u64,
     /// Whether the file is read to its end and will not grow.
     pub finished: bool,
+    /// The newest file older than it; if the file is gone, what is newer than this one is new. `None` if there was none.
+    pub after: Option<FileMark>,
 }
 
 /// What one poll did.
@@ -52,17 +54,30 @@ enum Role {
     Rotated,
 }
 
+/// Whether more may come behind what has been read of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Growth {
+    Possible,
+    Over,
+}
+
 #[derive(Debug)]
 struct Current {
     source: Source,
     mark: FileMark,
     reader: LineReader,
     role: Role,
+    after: Option<FileMark>,
 }
 
 impl Current {
-    fn new(source: Source, line_at: u64, role: Role) -> Result<Self, FollowError> {
-        Ok(Self { mark: source.mark()?, source, reader: LineReader::new(line_at), role })
+    fn new(source: Source, role: Role, after: Option<FileMark>) -> Result<Self, FollowError> {
+        Ok(Self { mark: source.mark()?, source, reader: LineReader::new(0), role, after })
+    }
+
+    fn position(&self, growth: Growth) -> FilePosition {
+        let finished = growth == Growth::Over;
+        FilePosition { file: Some(self.mark), line_at: self.reader.line_at(), finished, after: self.after }
     }
 
     /// Whether the file is no longer the one whose bytes have been read.
@@ -128,10 +143,12 @@ impl Follower {
     /// remembered, as its first bytes would not tell it from others.
     #[must_use]
     pub fn position(&self) -> FilePosition {
+        self.position_as(Growth::Possible)
+    }
+
+    fn position_as(&self, growth: Growth) -> FilePosition {
         match &self.current {
-            Some(current) if current.reader.line_at() > 0 => {
-                FilePosition { file: Some(current.mark), line_at: current.reader.line_at(), finished: false }
-            }
+            Some(current) if current.reader.line_at() > 0 => current.position(growth),
             _ => self.before.clone(),
         }
     }
@@ -208,64 +225,53 @@ impl Follower {
         }
     }
 
-    /// The file to read from now; the next one, or the live one if it has come into being.
+    /// The file to read from now: the current one, the next one, or the live one if it has come into being.
     fn next_current(&mut self) -> Result<Option<&mut Current>, FollowError> {
         if self.current.is_none() {
-            self.current = match self.waiting.pop_front() {
-                Some(next) => Some(next),
-                None => match Source::open(&self.live)? {
-                    Some(live) => Some(Current::new(live, 0, Role::Live)?),
-                    None => None,
-                },
-            };
+            if self.waiting.is_empty() && identity(&self.live)?.is_some() {
+                self.take_up()?;
+            }
+            self.current = self.waiting.pop_front();
         }
         Ok(self.current.as_mut())
     }
 
-    /// Ends the current file.
+    /// Ends the current file. One without a complete line is not worth remembering: nothing tells it from others.
     fn finish(&mut self) {
-        if let Some(done) = self.current.take() {
-            self.before =
-                FilePosition { file: Some(done.mark), line_at: done.reader.line_at(), finished: true };
+        if let Some(done) = self.current.take()
+            && done.reader.line_at() > 0
+        {
+            self.before = done.position(Growth::Over);
         }
     }
 
     /// Finds the files in which to go on; `false` if they are being renamed just now.
     fn take_up(&mut self) -> Result<bool, FollowError> {
-        let Some(mut snapshot) = open_all(&self.live)? else { return Ok(false) };
-        let line_at = self.before.line_at;
-        self.waiting = match self.before.file {
-            None => {
-                let all = snapshot.old.len();
-                line_up(snapshot, all)?
+        let Some(snapshot) = open_all(&self.live)? else { return Ok(false) };
+        let is_live = match (&self.before, &snapshot.live) {
+            (FilePosition { file: Some(mark), finished: false, line_at, .. }, Some(live)) => {
+                is_file(live, mark, *line_at)?
             }
-            Some(mark) if is_file(snapshot.live.as_ref(), &mark, line_at)? => match snapshot.live.take() {
-                Some(live) => VecDeque::from([Current::new(live, line_at, Role::Live)?]),
-                None => VecDeque::new(),
-            },
-            Some(mark) => match snapshot.find_old(&mark, line_at)? {
-                Some(index) if self.before.finished => line_up(snapshot, index)?,
-                Some(index) => line_up_from(snapshot, index, line_at)?,
-                None => {
-                    let waiting = line_up(snapshot, 0)?;
-                    self.lost_track += u64::from(!self.before.finished);
-                    waiting
-                }
-            },
+            _ => false,
         };
+        if is_live {
+            self.waiting = line_up(snapshot, 0)?;
+            if let Some(live) = self.waiting.front_mut() {
+                live.reader = LineReader::new(self.before.line_at);
+            }
+        } else {
+            let (waiting, found) = line_up_behind(snapshot, &self.before)?;
+            self.waiting = waiting;
+            self.lost_track += u64::from(!found && !self.before.finished);
+        }
         self.taken_up = true;
         Ok(true)
     }
 
     /// The live file has been truncated or written anew: goes on in its copy if there is one, then in itself.
     fn follow_rewritten(&mut self) -> Result<bool, FollowError> {
-        let Some(current) = &self.current else { return Ok(true) };
         let Some(snapshot) = open_all(&self.live)? else { return Ok(false) };
-        let line_at = current.reader.line_at();
-        self.waiting = match snapshot.find_old(&current.mark, line_at)? {
-            Some(index) => line_up_from(snapshot, index, line_at)?,
-            None => line_up(snapshot, 0)?,
-        };
+        (self.waiting, _) = line_up_behind(snapshot, &self.position_as(Growth::Possible))?;
         self.rotations += 1;
         self.finish();
         Ok(true)
@@ -278,33 +284,57 @@ impl Follower {
         if snapshot.live.as_ref().is_none_or(|live| live.id == current.source.id) {
             return Ok(false);
         }
-        let newer = snapshot.find_old(&current.mark, current.reader.line_at())?.unwrap_or(0);
-        self.waiting = line_up(snapshot, newer)?;
-        self.rotations += 1 + u64::try_from(newer).unwrap_or(0);
+        (self.waiting, _) = line_up_behind(snapshot, &self.position_as(Growth::Over))?;
+        self.rotations += u64::try_from(self.waiting.len()).unwrap_or(0);
         self.finish();
         Ok(true)
     }
 }
 
 /// Whether `live` is the file that is remembered, grown or not.
-fn is_file(live: Option<&Source>, mark: &FileMark, read: u64) -> Result<bool, FollowError> {
-    Ok(match live {
-        Some(live) => live.id == mark.id && live.len()? >= read && mark.first.fits(&live.head()?),
-        None => false,
-    })
+fn is_file(live: &Source, mark: &FileMark, read: u64) -> Result<bool, FollowError> {
+    Ok(live.id == mark.id && live.len()? >= read && mark.first.fits(&live.head()?))
 }
 
 /// The newest `count` rotated files and the live one, in the order in which they were written.
 fn line_up(snapshot: Snapshot, count: usize) -> Result<VecDeque<Current>, FollowError> {
-    let old = snapshot.old.into_iter().take(count).rev().map(|old| Current::new(old, 0, Role::Rotated));
-    old.chain(snapshot.live.map(|live| Current::new(live, 0, Role::Live))).collect()
+    let mut after = snapshot.old.get(count).map(Source::mark).transpose()?;
+    let mut files: Vec<_> = snapshot.old.into_iter().take(count).map(|old| (old, Role::Rotated)).collect();
+    files.reverse();
+    files.extend(snapshot.live.map(|live| (live, Role::Live)));
+    files
+        .into_iter()
+        .map(|(source, role)| {
+            let current = Current::new(source, role, after)?;
+            after = Some(current.mark);
+            Ok(current)
+        })
+        .collect()
 }
 
-/// The rotated file `index` from a position on, the newer ones and the live one.
-fn line_up_from(snapshot: Snapshot, index: usize, line_at: u64) -> Result<VecDeque<Current>, FollowError> {
-    let mut waiting = line_up(snapshot, index + 1)?;
-    if let Some(first) = waiting.front_mut() {
-        first.reader = LineReader::new(line_at);
+/// What is to be read behind `position`: the rest of its file if that is a rotated one, all newer ones, and the live one. Also
+/// says whether the file was found.
+fn line_up_behind(
+    snapshot: Snapshot,
+    position: &FilePosition,
+) -> Result<(VecDeque<Current>, bool), FollowError> {
+    let all = snapshot.old.len();
+    let Some(mark) = &position.file else { return Ok((line_up(snapshot, all)?, true)) };
+    match snapshot.find_old(mark, position.line_at)? {
+        Some(index) if position.finished => Ok((line_up(snapshot, index)?, true)),
+        Some(index) => {
+            let mut waiting = line_up(snapshot, index + 1)?;
+            if let Some(first) = waiting.front_mut() {
+                first.reader = LineReader::new(position.line_at);
+            }
+            Ok((waiting, true))
+        }
+        None => {
+            let newer = match &position.after {
+                None => all,
+                Some(after) => snapshot.find_old(after, 0)?.unwrap_or(0),
+            };
+            Ok((line_up(snapshot, newer)?, false))
+        }
     }
-    Ok(waiting)
 }

@@ -12,6 +12,7 @@ use crate::format::log_line::{LineSplitter, RawLine};
 use super::FollowError;
 use super::archive::open_all;
 use super::follower::FilePosition;
+use super::identity::FileMark;
 use super::line_reader::LineReader;
 use super::matcher::Matcher;
 use super::occurrence::{LogFile, PhaseHint};
@@ -29,7 +30,8 @@ pub struct StartDetector {
 impl StartDetector {
     /// Whether a line with this hint begins a start. The first line of all does if it belongs to a load phase.
     pub fn begins(&mut self, phase: Option<PhaseHint>) -> bool {
-        let Some(phase) = phase else { return false };
+        // A load that has failed prints lines of the load all the same before the process ends.
+        let Some(phase) = phase.filter(|phase| *phase != PhaseHint::Failed) else { return false };
         let before = self.last.replace(phase);
         match before {
             None => phase.is_load(),
@@ -45,6 +47,8 @@ struct Search {
     lines: LineSplitter,
     detector: StartDetector,
     first_phase: Option<PhaseHint>,
+    /// The file before it.
+    after: Option<FileMark>,
     found: Option<FilePosition>,
 }
 
@@ -54,6 +58,8 @@ pub(super) struct LastStart {
     live: PathBuf,
     /// Files to look through, the newest last; `None` before they have been opened.
     files: Option<Vec<Source>>,
+    /// How many of them may still be looked through.
+    left: usize,
     search: Option<Search>,
     /// A load phase that began in an earlier file, at the begin of this one.
     continued: Option<FilePosition>,
@@ -73,7 +79,7 @@ pub(super) enum Found {
 impl LastStart {
     pub(super) fn new(live: &Path) -> Self {
         let fallback = FilePosition::default();
-        Self { live: live.to_owned(), files: None, search: None, continued: None, fallback }
+        Self { live: live.to_owned(), files: None, left: 0, search: None, continued: None, fallback }
     }
 
     /// Bytes not yet looked at in the file that is searched.
@@ -88,23 +94,28 @@ impl LastStart {
         if self.files.is_none() {
             let Some(snapshot) = open_all(&self.live)? else { return Ok(Found::NotYet) };
             self.fallback = match (&snapshot.live, snapshot.old.first()) {
-                (Some(live), _) if live.len()? > 0 => whole(live)?,
-                (_, Some(newest)) => {
-                    FilePosition { line_at: newest.len()?, finished: true, ..whole(newest)? }
+                (Some(live), newest) if live.len()? > 0 => {
+                    let after = newest.map(Source::mark).transpose()?;
+                    FilePosition { file: Some(live.mark()?), line_at: 0, finished: false, after }
                 }
+                (_, Some(newest)) => read_to_its_end(newest)?,
                 _ => FilePosition::default(),
             };
-            let newest_first = snapshot.live.into_iter().chain(snapshot.old.into_iter().take(MAX_OLD_FILES));
-            let mut files: Vec<_> = newest_first.collect();
+            self.left = MAX_OLD_FILES + usize::from(snapshot.live.is_some());
+            let mut files: Vec<_> = snapshot.live.into_iter().chain(snapshot.old).collect();
             files.reverse();
             self.files = Some(files);
         }
         loop {
             if self.search.is_none() {
-                let Some(source) = self.files.as_mut().and_then(Vec::pop) else {
+                let next = self.files.as_mut().filter(|_| self.left > 0).and_then(Vec::pop);
+                self.left = self.left.saturating_sub(1);
+                let Some(source) = next else {
                     return Ok(Found::At(self.continued.take().unwrap_or_else(|| self.fallback.clone())));
                 };
+                let older = self.files.as_ref().and_then(|files| files.last());
                 self.search = Some(Search {
+                    after: older.map(Source::mark).transpose()?,
                     source,
                     reader: LineReader::new(0),
                     lines: LineSplitter::default(),
@@ -118,7 +129,7 @@ impl LastStart {
                 Ok(ended) => ended,
                 // A damaged rotated file ends the way back.
                 Err(_) if self.continued.is_some() => {
-                    self.files = Some(Vec::new());
+                    self.left = 0;
                     true
                 }
                 Err(error) => {
@@ -153,7 +164,7 @@ impl LastStart {
 impl Search {
     /// Whether the file's end is reached.
     fn go_on(&mut self, budget: &mut u64) -> Result<bool, FollowError> {
-        let mark = self.source.mark()?;
+        let (mark, after) = (self.source.mark()?, self.after);
         let (lines, detector, found, first) =
             (&mut self.lines, &mut self.detector, &mut self.found, &mut self.first_phase);
         let pumped = self.reader.pump(&mut self.source, *budget, |line_at, line| {
@@ -166,7 +177,7 @@ impl Search {
             if detector.begins(phase) {
                 // Whatever stands before a file's first telling line belongs to it.
                 let line_at = if is_first { 0 } else { line_at };
-                *found = Some(FilePosition { file: Some(mark), line_at, finished: false });
+                *found = Some(FilePosition { file: Some(mark), line_at, finished: false, after });
             }
         })?;
         *budget = budget.saturating_sub(pumped.bytes);
@@ -174,16 +185,16 @@ impl Search {
     }
 }
 
-/// The begin of a file.
-fn whole(source: &Source) -> Result<FilePosition, FollowError> {
-    Ok(FilePosition { file: Some(source.mark()?), line_at: 0, finished: false })
+/// A rotated file that nothing is wanted of.
+pub(super) fn read_to_its_end(file: &Source) -> Result<FilePosition, FollowError> {
+    Ok(FilePosition { file: Some(file.mark()?), line_at: file.len()?, finished: true, after: None })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use PhaseHint::{
-        LoadOver, Loading, Opening, RecoveringCommitLog, RecoveringConsumeQueue, Running, Starting,
+        Failed, LoadOver, Loading, Opening, RecoveringCommitLog, RecoveringConsumeQueue, Running, Starting,
     };
 
     fn starts(phases: &[Option<PhaseHint>]) -> Vec<usize> {
@@ -211,6 +222,11 @@ mod tests {
     fn the_first_lines_may_be_missing() {
         assert_eq!(starts(&[Running, Loading, Loading, LoadOver, Running].map(Some)), [1]);
         assert_eq!(starts(&[Running, LoadOver, Running].map(Some)), [1]);
+    }
+
+    #[test]
+    fn a_failed_load_is_one_start() {
+        assert_eq!(starts(&[Opening, Failed, Loading, LoadOver, Opening, Failed].map(Some)), [0, 4]);
     }
 
     #[test]

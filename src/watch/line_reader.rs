@@ -58,6 +58,8 @@ impl LineReader {
         while bytes < budget {
             let (have, left) = (self.have, budget - bytes);
             let room = self.buf.get_mut(have..).unwrap_or_default();
+            let len = usize::try_from(left).map_or(room.len(), |left| left.min(room.len()));
+            let room = room.get_mut(..len).unwrap_or_default();
             let Some(n) = source.read_at(room, self.read_at, left)? else {
                 return Ok(Pumped { bytes: budget, at_end: false });
             };

@@ -12,9 +12,10 @@ use crate::units::EpochMillis;
 use super::FollowError;
 use super::archive::open_all;
 use super::follower::{FilePosition, Follower, Progress};
-use super::last_start::{Found, LastStart};
+use super::last_start::{Found, LastStart, read_to_its_end};
 use super::matcher::Matcher;
 use super::occurrence::{LogFile, MAX_TEXT_LEN, Occurrence};
+use super::source::Source;
 
 /// Bytes that one poll reads, at most about.
 pub const MAX_POLL_BYTES: u64 = 8 * 1024 * 1024;
@@ -287,19 +288,23 @@ fn is_of_a_stack_trace(line: &[u8]) -> bool {
 /// Where to begin in a log to get its lines from `since` on: the newest file that has earlier lines, or the oldest that is looked at.
 fn position_at(live: &Path, since: Option<EpochMillis>) -> Result<Option<FilePosition>, FollowError> {
     let Some(snapshot) = open_all(live)? else { return Ok(None) };
-    let mut position = FilePosition::default();
-    if let (None, Some(newest)) = (&snapshot.live, snapshot.old.first()) {
-        position = FilePosition { file: Some(newest.mark()?), line_at: newest.len()?, finished: true };
-    }
-    for file in snapshot.live.into_iter().chain(snapshot.old.into_iter().take(MAX_OLD_FILES)) {
+    let has_live = snapshot.live.is_some();
+    let files: Vec<_> = snapshot.live.into_iter().chain(snapshot.old).collect();
+    let mut position = match files.first() {
+        Some(newest) if !has_live => read_to_its_end(newest)?,
+        _ => FilePosition::default(),
+    };
+    let count = if since.is_some() { MAX_OLD_FILES } else { 0 } + usize::from(has_live);
+    for (index, file) in files.iter().enumerate().take(count) {
         let head = file.head()?;
         let first =
             head.split(|byte| *byte == b'\n').find_map(|line| match LineSplitter::default().split(line) {
                 RawLine::Entry(entry) => Some(entry.at),
                 RawLine::Continuation(_) => None,
             });
-        position = FilePosition { file: Some(file.mark()?), line_at: 0, finished: false };
-        if since.is_none_or(|since| first.is_some_and(|first| first < since)) {
+        let after = files.get(index + 1).map(Source::mark).transpose()?;
+        position = FilePosition { file: Some(file.mark()?), line_at: 0, finished: false, after };
+        if since.is_some_and(|since| first.is_some_and(|first| first < since)) {
             break;
         }
     }

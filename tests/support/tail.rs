@@ -1,5 +1,6 @@
 //! A directory of logs as a broker keeps it, and a follower on it.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::fs::{self, File, OpenOptions};

@@ -42,6 +42,7 @@ pub(super) const PATTERNS: &[Pattern] = &[
     store(E::StoreShutDown, "message store has shutdown, so ").phase(Stopping),
     store(E::StoreRunning, "[STORETPS] ").phase(Running),
     store(E::StoreRunning, "[PAGECACHERT] TotalPut ").phase(Running),
+    store(E::StoreRunning, "Timer progress-check commitRead:").since((5, 0, 0)).phase(Running),
 
     // Dispatch and consume queues.
     store(E::CqRebuildRepeated, "Maybe try to build consume queue repeatedly maxPhysicOffset="),

@@ -18,6 +18,8 @@ pub(super) const PATTERNS: &[Pattern] = &[
     // The process is new.
     store(E::StartBegun, "MessageStoreState initialized, state=").since((5, 4, 0)).phase(Opening),
     store(E::StartBegun, "MessageRocksDBStorage init success, dbPath: ").since((5, 4, 0)).phase(Opening),
+    store(E::StartBegun, "Load default HA Service: ").since((5, 0, 0)).phase(Opening),
+    store(E::StartBegun, "Load AutoSwitch HA Service: ").since((5, 0, 0)).phase(Opening),
     store(E::StartBegun, "timer checkpoint file ").since((5, 0, 0)).phase(Opening),
     store(E::ShutdownClean, "last shutdown normally").rest(Rest::Nothing).until((4, 9, 8)).phase(Opening).fact(F::ShutdownClean),
     store(E::ShutdownClean, "last shutdown normally, root dir: ").between((5, 0, 0), (5, 0, 0)).phase(Opening).fact(F::ShutdownClean),
@@ -27,6 +29,7 @@ pub(super) const PATTERNS: &[Pattern] = &[
     store(E::ShutdownUnclean, "last shutdown abnormally, root dir: ").between((5, 0, 0), (5, 0, 0)).phase(Opening).fact(F::ShutdownUnclean),
     store(E::ShutdownUnclean, "last shutdown abnormally, store path root dir: ").since((5, 1, 0)).phase(Opening).fact(F::ShutdownUnclean),
     store(E::ShutdownUnclean, "last shutdown abnormally").phase(Opening).fact(F::ShutdownUnclean),
+    store(E::StoreStateFailed, TRANSITION).holds(" failed;").since((5, 4, 0)).phase(Failed),
     transition("INIT to LOAD_BEGIN;").phase(Opening),
     transition(" to LOAD_").phase(Loading),
     transition(" to RECOVER_BEGIN;").phase(RecoveringConsumeQueue),
@@ -35,7 +38,6 @@ pub(super) const PATTERNS: &[Pattern] = &[
     transition(" to RECOVER_TOPIC_QUEUE_TABLE_OK;").phase(LoadOver),
     transition(" to RUNNING;").phase(Running),
     transition(" to SHUTDOWN_").phase(Stopping),
-    store(E::StoreStateFailed, TRANSITION).holds(" failed;").since((5, 4, 0)).phase(Failed),
     transition(""),
 
     // Files are mapped.
@@ -48,7 +50,6 @@ pub(super) const PATTERNS: &[Pattern] = &[
     store(E::LoadStep, "load consume queue extend").ends(" OK").phase(Loading),
     store(E::LoadFailed, "load consume queue extend").ends(" Failed").phase(Failed),
     store(E::LoadStep, "load logics queue all over, OK").until((4, 9, 8)).phase(Loading),
-    store(E::LoadStep, "load ").ends(" all over, OK").since((5, 0, 0)).phase(Loading),
     store(E::LoadStep, "load SimpleCQ all over, OK").since((5, 0, 0)).phase(Loading),
     store(E::LoadStep, "load BatchCQ all over, OK").since((5, 0, 0)).phase(Loading),
     store(E::LoadStep, "Load batch consume queue ").holds(" OK").since((5, 0, 0)).phase(Loading),
