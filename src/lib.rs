@@ -25,6 +25,7 @@ pub mod app;
 pub mod broker;
 pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod format;
 pub mod inspect;
 pub mod metrics;

@@ -14,7 +14,8 @@
 
 use crate::units::EpochMillis;
 
-const STAMP_LEN: usize = 19;
+/// Length of the time at the begin of a line.
+pub const STAMP_LEN: usize = 19;
 const GMT_PLUS_8_MILLIS: i64 = 8 * 3600 * 1000;
 
 /// Level of a log line.
@@ -175,9 +176,42 @@ fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
+/// The time as a broker writes it at the begin of a line; what is below a second is cut off.
+#[must_use]
+pub fn stamp(at: EpochMillis) -> String {
+    let seconds = at.0.saturating_add(GMT_PLUS_8_MILLIS).div_euclid(1000);
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let (year, month, day) = date(days);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+}
+
+/// The opposite of [`days_since_epoch`].
+fn date(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let year = era * 400 + year_of_era;
+    if month < 10 { (year, month + 3, day) } else { (year + 1, month - 9, day) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_written_time_reads_as_itself() {
+        assert_eq!(stamp(EpochMillis(1_795_416_777_999)), "2026-11-23 14:52:57");
+        assert_eq!(stamp(EpochMillis(-GMT_PLUS_8_MILLIS)), "1970-01-01 00:00:00");
+        for day in 0..150_000 {
+            let at = EpochMillis(day * 86_400_000 + 57_599_000);
+            let text = stamp(at);
+            assert_eq!(millis(text.as_bytes().try_into().unwrap()), Some(at), "{text}");
+        }
+    }
 
     fn entry(line: &[u8]) -> LogLine<'_> {
         match LineSplitter::default().split(line) {
