@@ -6,7 +6,6 @@ import time
 class Verdicts:
     def __init__(self):
         self.failed = []
-        self.passed = 0
         self.scenario = ""
         self.begin = time.monotonic()
 
@@ -20,9 +19,7 @@ class Verdicts:
     def check(self, what, good, measured=""):
         print(f"{'PASS' if good else 'FAIL'} {self.scenario}: {what}{f' ({measured})' if measured != '' else ''}",
               flush=True)
-        if good:
-            self.passed += 1
-        else:
+        if not good:
             self.failed.append(f"{self.scenario}: {what} ({measured})")
 
     def equal(self, what, found, expected):

@@ -3,8 +3,11 @@
 import time
 
 from broker import SMALL, reachable
+from log_line import LineWatch
 from stand import PAGING_SECONDS, Stand
 from store_reader import compare
+
+TRUNCATION = "truncate dirty logic files"
 
 
 def one_segment(verdicts, directory):
@@ -28,8 +31,9 @@ def _kept(verdicts, directory, release, sizes, messages):
         broker.kill()
         before = stand.queues_on_disk()
         time.sleep(3)
+        watch = LineWatch(broker.logs / "store.log", TRUNCATION)
         broker.start().wait_ready()
-        ready_at = time.time()
+        watch.close()
         scan = compare(before, stand.queues_on_disk())
         forgotten = reachable(offsets) - reachable(broker.offsets())
         verdicts.check("the broker forgets more than a scan of the files finds missing",
@@ -37,8 +41,7 @@ def _kept(verdicts, directory, release, sizes, messages):
         found = exporter.wait_for("consumequeue_units_removed_total", forgotten, 15, explained="recovery")
         verdicts.equal("consumequeue_units_removed_total{explained=recovery}", found, forgotten)
         at = stand.monitoring.wait_for_alert("RocketMQStoreConsumeQueueShrunk", PAGING_SECONDS + 10)
-        verdicts.within("RocketMQStoreConsumeQueueShrunk is paged", None if at is None else at - ready_at,
-                        PAGING_SECONDS)
+        verdicts.within("RocketMQStoreConsumeQueueShrunk is paged after the truncation line", None if at is None else at - watch.at, PAGING_SECONDS)
         time.sleep(6)
         verdicts.equal("still the same passes later", exporter.scrape().value(
             "consumequeue_units_removed_total", explained="recovery"), forgotten)
