@@ -72,10 +72,14 @@ def end_all():
 
 
 def end_all_on_signals():
-    """SIGTERM, SIGHUP and SIGINT leave through the normal exit, which ends the children."""
+    """SIGTERM, SIGHUP and SIGINT leave through the normal exit, which ends the children; a second one changes nothing."""
+    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
     def leave(number, _frame):
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
         raise SystemExit(128 + number)
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    for number in numbers:
         signal.signal(number, leave)
 
 

@@ -31,8 +31,11 @@ def _incident(verdicts, directory, sizes):
         verdicts.equal("nobody is paged before the incident", stand.monitoring.webhook.names(
             stand.monitoring.webhook.pages()), [])
 
-        reachable_before = reachable(broker.offsets())
+        committed = broker.store / "config" / "consumerOffset.json"
+        wait_until(lambda: committed.exists() and b"G1" in committed.read_bytes(), 30, "the group's offsets on disk")
+        offsets = broker.offsets()
         broker.kill()
+        committed_before = committed.read_bytes()
         before = stand.queues_on_disk()
         verdicts.note("killed")
         time.sleep(3)
@@ -49,11 +52,12 @@ def _incident(verdicts, directory, sizes):
         broker.wait_ready()
         loss = compare(before, stand.queues_on_disk())
         verdicts.note(f"really lost: {loss}")
-        verdicts.equal("by the broker's own offsets the same went", reachable_before - reachable(broker.offsets()),
+        verdicts.equal("by the broker's own offsets the same went", reachable(offsets) - reachable(broker.offsets()),
                        loss.units_removed)
         check_counters(verdicts, exporter, loss)
         time.sleep(8)
         check_counters(verdicts, exporter, loss, "still, passes later")
+        _check_evidence(verdicts, exporter, committed_before, offsets)
         verdicts.note(f"notifications: {webhook.names(webhook.alerts)}")
 
 
@@ -75,10 +79,27 @@ def _time_until_shown(exporter, watch):
     return max(0.0, seen[0] - watch.at) if seen else None
 
 
+def _check_evidence(verdicts, exporter, committed, offsets):
+    """What a repair needs is kept in the state directory: the group's offsets and the ends of the queues."""
+    kept = sorted((exporter.state / "evidence").glob("*/"))
+    verdicts.check("evidence of the start is kept", bool(kept), f"{len(kept)} starts")
+    if not kept:
+        return
+    copy = kept[-1] / "consumerOffset.json"
+    verdicts.check("the kept consumer offsets are those from before the start",
+                   copy.exists() and copy.read_bytes() == committed)
+    rows = [line.split("\t") for line in (kept[-1] / "queues.tsv").read_text().splitlines()]
+    column = rows[0].index("max_offset")
+    ends = {f"{row[0]}/{row[1]}": int(row[column]) for row in rows[1:]}
+    verdicts.equal("the kept ends of the queues are those from before the start",
+                   {queue: end for queue, end in ends.items() if end > 0},
+                   {queue: pair[1] for queue, pair in offsets.items() if pair[1] > 0})
+
+
 def check_counters(verdicts, exporter, loss, when="after the restart"):
     """The shrinkage counters say what an independent reader found."""
     for name, expected in (("consumequeue_vanished_queues_total", loss.vanished_queues),
-                           ("consumequeue_vanished_files_total", loss.vanished_files),
+                           ("consumequeue_vanished_files_total", loss.files_gone),
                            ("consumequeue_units_removed_total", loss.units_removed)):
         found = exporter.wait_for(name, expected, 15, explained="recovery")
         verdicts.equal(f"{name}{{explained=recovery}}, {when}", found, expected)
