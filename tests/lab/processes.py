@@ -3,6 +3,7 @@
 import atexit
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -71,10 +72,14 @@ def end_all():
 
 
 def end_all_on_signals():
-    """SIGTERM, SIGHUP and SIGINT leave through the normal exit, which ends the children."""
+    """SIGTERM, SIGHUP and SIGINT leave through the normal exit, which ends the children; a second one changes nothing."""
+    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
     def leave(number, _frame):
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
         raise SystemExit(128 + number)
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    for number in numbers:
         signal.signal(number, leave)
 
 
@@ -91,11 +96,13 @@ def wait_until(condition, seconds, what, every=0.1):
 
 
 def free_port(offsets=(0,)):
-    """A port that is free on loopback together with its neighbours at the given distances."""
+    """A port that is free on loopback together with its neighbours at the given distances.
+
+    Below the range from which the kernel takes ports for outgoing connections: one of those would otherwise sit on
+    a broker's port while the broker is down.
+    """
     for _ in range(200):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = random.randrange(15000, 30000)
         if all(_is_free(port + offset) for offset in offsets):
             return port
     raise RuntimeError("no free port on loopback")

@@ -22,9 +22,6 @@ class Queue:
     holes: int = 0
     max_offset: int = 0
     min_offset: int = 0
-    max_physical: int = 0
-    units_by_file: dict = field(default_factory=dict)
-    unit_ends: list = field(default_factory=list)
 
 
 def read_queue(directory):
@@ -35,20 +32,15 @@ def read_queue(directory):
         queue.files.append(path.name)
         base = int(path.name) // UNIT.size
         queue.min_offset = base if len(queue.files) == 1 else queue.min_offset
-        units = 0
         data = path.read_bytes()
         for position, unit in enumerate(UNIT.iter_unpack(data[: len(data) // UNIT.size * UNIT.size])):
             if unit == HOLE:
                 queue.holes += 1
             elif unit[0] >= 0 and unit[1] > 0:
-                units += 1
-                queue.unit_ends.append(unit[0] + unit[1])
+                queue.units += 1
             else:
                 break
             queue.max_offset = base + position + 1
-        queue.units_by_file[path.name] = units
-        queue.units += units
-    queue.max_physical = max(queue.unit_ends, default=0)
     return queue
 
 
@@ -65,7 +57,6 @@ def read_queues(store):
 class Loss:
     """What went between two readings of the same store. Vanished: had files, has none (or no directory)."""
     vanished_queues: int = 0
-    vanished_files: int = 0
     files_gone: int = 0
     shrunk_queues: int = 0
     units_removed: int = 0
@@ -79,13 +70,8 @@ def compare(before, after):
         loss.files_gone += len(gone)
         if old.files and not new.files:
             loss.vanished_queues += 1
-            loss.vanished_files += len(old.files)
         if new.max_offset < old.max_offset:
             loss.shrunk_queues += 1
         loss.units_removed += max(0, old.units - new.units)
     return loss
 
-
-def units_cut_at(queues, process_offset):
-    """Units whose message ends behind `process_offset`, i.e. those that a truncation to it makes the broker forget."""
-    return sum(1 for queue in queues.values() for end in queue.unit_ends if end > process_offset)

@@ -1,0 +1,1 @@
+"""One scenario a function: (verdicts, directory) -> None. `run` lists them by name."""
