@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::broker::BrokerConf;
 use crate::broker::release::VersionSource;
 use crate::config::{BrokerMode, Config, ListenAddress, ReadMode, is_at_or_below};
+use crate::demo::{Capture, CaptureError, DemoError, Narration, Pace, Player, SystemClock};
 use crate::format::java_properties::JavaProperties;
 use crate::inspect::log_end;
 use crate::metrics::StoreCollector;
@@ -49,9 +50,12 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The capture of the demo cannot be read.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
     /// The capture of the demo cannot be replayed.
-    #[error("demo: {0}")]
-    Demo(String),
+    #[error(transparent)]
+    Demo(#[from] DemoError),
 }
 
 fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Error {
@@ -74,7 +78,9 @@ pub fn now() -> EpochMillis {
 pub fn serve(config: &Config) -> Result<(), Error> {
     tracing::debug!(?config, "configuration");
     let sidecar = Sidecar::start(config)?;
-    let outcome = runtime()?.block_on(serve_http(&sidecar, config, terminated()));
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(Servers::start(&sidecar, config));
+    let outcome = outcome.map(|servers| runtime.block_on(servers.run(terminated())));
     sidecar.stop();
     outcome
 }
@@ -85,8 +91,35 @@ pub fn serve(config: &Config) -> Result<(), Error> {
 ///
 /// When it cannot start, or cannot go on.
 pub fn demo(listen_addresses: &[ListenAddress]) -> Result<(), Error> {
-    tracing::debug!(?listen_addresses, "demo");
-    Err(Error::Demo("not built yet".to_owned()))
+    let (mut clock, stop) = SystemClock::new();
+    let mut player = Player::prepare(Capture::embedded()?, now())?;
+    let dirs = player.dirs().clone();
+    let mut config = Config::for_store(dirs.store);
+    config.logs_path = Some(dirs.logs);
+    config.state_path = Some(dirs.state);
+    config.broker.conf = Some(dirs.broker_conf);
+    config.follow.interval = Duration::from_secs(1);
+    config.web.listen_addresses = listen_addresses.to_vec();
+
+    let sidecar = Sidecar::start(&config)?;
+    let runtime = runtime()?;
+    let servers = runtime.block_on(Servers::start(&sidecar, &config))?;
+    let url = servers.url();
+    let story = spawn("story", move || {
+        let mut terminal = std::io::stdout();
+        if let Err(error) = player.play(Pace::default(), &mut clock, &mut Narration::new(&mut terminal, &url))
+        {
+            tracing::error!(%error, "the replay ended early");
+        }
+    })?;
+    runtime.block_on(servers.run(terminated()));
+    sidecar.stop();
+    // The player goes with its thread, and with it everything that it has written.
+    stop.stop();
+    if story.join().is_err() {
+        tracing::error!("the replay had panicked");
+    }
+    Ok(())
 }
 
 /// The threads that watch one store.
@@ -315,31 +348,51 @@ fn runtime() -> Result<tokio::runtime::Runtime, Error> {
 /// How long connections get to end by themselves.
 const GRACE: Duration = Duration::from_millis(500);
 
-async fn serve_http(sidecar: &Sidecar, config: &Config, end: impl Future<Output = ()>) -> Result<(), Error> {
-    let shared = Shared {
-        observer: Arc::clone(&sidecar.observer),
-        registry: sidecar.registry.clone(),
-        telemetry_path: config.web.telemetry_path.clone(),
-    };
-    let (stop, stopped) = watch::channel(false);
-    let mut servers = tokio::task::JoinSet::new();
-    for address in &config.web.listen_addresses {
-        let listener = bind(address).await?;
-        let bound = listener.local_addr().map_err(system(address.to_string()))?;
-        tracing::info!(address = %bound, "listening");
-        let (app, mut stopped) = (router(shared.clone()), stopped.clone());
-        servers.spawn(async move {
-            axum::serve(listener, app)
-                .with_graceful_shutdown(async move {
-                    let _ = stopped.wait_for(|stopped| *stopped).await;
-                })
-                .await
-        });
+/// The HTTP servers, one an address.
+struct Servers {
+    running: tokio::task::JoinSet<std::io::Result<()>>,
+    stop: watch::Sender<bool>,
+    bound: Vec<SocketAddr>,
+}
+
+impl Servers {
+    async fn start(sidecar: &Sidecar, config: &Config) -> Result<Self, Error> {
+        let shared = Shared {
+            observer: Arc::clone(&sidecar.observer),
+            registry: sidecar.registry.clone(),
+            telemetry_path: config.web.telemetry_path.clone(),
+        };
+        let (stop, stopped) = watch::channel(false);
+        let mut servers = Self { running: tokio::task::JoinSet::new(), stop, bound: Vec::new() };
+        for address in &config.web.listen_addresses {
+            let listener = bind(address).await?;
+            let bound = listener.local_addr().map_err(system(address.to_string()))?;
+            tracing::info!(address = %bound, "listening");
+            servers.bound.push(bound);
+            let (app, mut stopped) = (router(shared.clone()), stopped.clone());
+            servers.running.spawn(async move {
+                axum::serve(listener, app)
+                    .with_graceful_shutdown(async move {
+                        let _ = stopped.wait_for(|stopped| *stopped).await;
+                    })
+                    .await
+            });
+        }
+        Ok(servers)
     }
-    end.await;
-    let _ = stop.send(true);
-    let _ = tokio::time::timeout(GRACE, async { while servers.join_next().await.is_some() {} }).await;
-    Ok(())
+
+    /// Where people look.
+    fn url(&self) -> String {
+        self.bound.first().map(|address| format!("http://{address}")).unwrap_or_default()
+    }
+
+    /// Serves until `end`.
+    async fn run(mut self, end: impl Future<Output = ()>) {
+        end.await;
+        let _ = self.stop.send(true);
+        let _ =
+            tokio::time::timeout(GRACE, async { while self.running.join_next().await.is_some() {} }).await;
+    }
 }
 
 async fn bind(address: &ListenAddress) -> Result<TcpListener, Error> {

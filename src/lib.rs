@@ -17,8 +17,8 @@
 //! | [`metrics`] | the picture as Prometheus wants it |
 //! | [`web`] | the picture for people and their tools |
 //! | [`config`] | what the exporter was told: YAML, environment, flags |
-//! | [`app`] | the parts, started and stopped |
 //! | [`demo`] | a captured incident, lived through once more |
+//! | [`app`] | the parts, started and stopped |
 //! | [`cli`] | the command line |
 
 pub mod app;
