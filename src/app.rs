@@ -94,10 +94,12 @@ pub fn demo(listen_addresses: &[ListenAddress]) -> Result<(), Error> {
     let (mut clock, stop) = SystemClock::new();
     let mut player = Player::prepare(Capture::embedded()?, now())?;
     let dirs = player.dirs().clone();
+    let release = player.manifest().release.clone();
     let mut config = Config::for_store(dirs.store);
     config.logs_path = Some(dirs.logs);
     config.state_path = Some(dirs.state);
     config.broker.conf = Some(dirs.broker_conf);
+    config.broker.version = Some(release);
     config.follow.interval = Duration::from_secs(1);
     config.web.listen_addresses = listen_addresses.to_vec();
 

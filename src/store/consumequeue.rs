@@ -273,8 +273,10 @@ impl QueueDir<'_> {
         let first = self.open(self.files.first_base)?;
         let wrap = |error| StoreError::io(self.dir, error);
         let slots = (end - self.files.first_base).min(self.files.file_len) / unit;
-        let (mut low, mut high) = (0, slots);
-        // Pre-blank units stand at the front of a queue's first file only, so the first real one is found by halving.
+        let is_filled = slots > 0 && self.format.slot(&first, 0).map_err(wrap)? == Slot::PreBlank;
+        // Pre-blank units stand at the front of a queue's first file only, so the first real one is found by halving. Most
+        // queues have none; there a search would only pull pages of the file into memory.
+        let (mut low, mut high) = (0, if is_filled { slots } else { 0 });
         while low < high {
             let middle = low + (high - low) / 2;
             if self.format.slot(&first, middle * unit).map_err(wrap)? == Slot::PreBlank {
