@@ -166,7 +166,10 @@ impl Sidecar {
             evidence_starts: config.evidence.starts,
             evidence_bytes: config.evidence.max_bytes,
             logs_dir: logs_dir.clone(),
-            version: config.broker.version.clone().map(|version| (version, VersionSource::Config)),
+            version: config.broker.version.clone().map(|version| {
+                let by_flag = config.broker.is_version_by_flag;
+                (version, if by_flag { VersionSource::Flag } else { VersionSource::Config })
+            }),
         };
         let pass = PassLoop::new(passes, Arc::clone(&observer), options, now, has_marks);
         let registry = register(config, conf, &observer)?;
@@ -273,10 +276,11 @@ fn pass_options(config: &Config, conf: Option<&BrokerConf>) -> PassOptions {
         segment_len: None,
         file_reserved: Duration::from_secs(u64::try_from(hours).unwrap_or_default() * 3600),
         read_mode: match config.read_mode {
-            ReadMode::Auto | ReadMode::Mmap => log_end::ReadMode::Auto,
+            ReadMode::Auto => log_end::ReadMode::Auto,
             ReadMode::Pread => log_end::ReadMode::Pread,
         },
         time_budget: config.budget.time_per_pass,
+        byte_budget: config.budget.bytes_per_pass,
     }
 }
 

@@ -93,7 +93,6 @@ bad_queues:
 evidence:
   starts: 3
   max_bytes: 16MiB
-probe_budget: 90s
 read_mode: auto
 ";
     assert_eq!(stdout(&output), expected);

@@ -46,7 +46,6 @@ budget: {bytes_per_pass: 4194304, time_per_pass: 1m30s}
 topics: {limit: 0}
 bad_queues: {limit: 1}
 evidence: {starts: 9, max_bytes: 1GiB}
-probe_budget: 5m
 read_mode: pread
 "#;
     let loaded = load_text(yaml, &[]);
@@ -91,7 +90,6 @@ budget: {bytes_per_pass: 4MB, time_per_pass: -1s}
 topics: {limit: -1}
 bad_queues: {limit: 1001}
 evidence: {starts: many, max_bytes: 1}
-probe_budget: soon
 read_mode: [mmap]
 budgets: {}
 "#;
@@ -115,8 +113,7 @@ budgets: {}
         "bad_queues.limit: 1001: a whole number from 0 to 1000",
         "evidence.starts: \"many\": a whole number from 0 to 100",
         "evidence.max_bytes: 1: an amount of bytes such as 4194304 or 64MiB, at least 64KiB",
-        "probe_budget: \"soon\": a duration such as 200ms, 5s or 1h30m, from 1s to 1d",
-        "read_mode: [\"mmap\"]: one of auto, mmap, pread",
+        "read_mode: [\"mmap\"]: one of auto, pread",
     ];
     assert_eq!(found, expected);
 }

@@ -34,10 +34,8 @@ pub struct Raw {
     pub bad_queues: BadQueues,
     /// Copies kept for the analysis of an incident.
     pub evidence: Evidence,
-    /// How long the platform lets a broker start before it kills it, as its probes are set: initial delay + period × failures.
-    /// Default `90s`, what the official Helm chart allows.
-    pub probe_budget: Value,
-    /// How bytes of the store are read: `mmap`, `pread`, or `auto`, which leaves the choice to the exporter. Default `auto`.
+    /// How bytes of the store are read: `auto` (segments of the log through mappings where the file system allows it, the rest
+    /// with `pread`) or `pread`. Default `auto`.
     pub read_mode: Value,
 }
 
@@ -167,7 +165,6 @@ impl Default for Raw {
             topics: Topics { limit: 50.into() },
             bad_queues: BadQueues { limit: 20.into() },
             evidence: Evidence { starts: 3.into(), max_bytes: "16MiB".into() },
-            probe_budget: "90s".into(),
             read_mode: "auto".into(),
         }
     }

@@ -12,7 +12,7 @@ use super::values::{
     BrokerOptions, BudgetOptions, Config, EvidenceOptions, FollowOptions, LogFormat, LogLevel, LogOptions,
     ReadMode, WebOptions, Word,
 };
-use super::{ListenAddress, Problem, duration_text, is_at_or_below, parse_bytes, parse_duration};
+use super::{ListenAddress, Origin, Problem, duration_text, is_at_or_below, parse_bytes, parse_duration};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -31,6 +31,7 @@ pub(super) fn check(raw: &Raw, origins: &Origins) -> Result<Config, Vec<Problem>
         broker: BrokerOptions {
             conf: seen.path("broker.conf", &raw.broker.conf),
             version: seen.version("broker.version", &raw.broker.version),
+            is_version_by_flag: matches!(origins.of("broker.version"), Origin::Flag(_)),
             mode: (!raw.broker.mode.is_null())
                 .then(|| seen.word("broker.mode", &raw.broker.mode, super::BrokerMode::Plain)),
         },
@@ -61,7 +62,6 @@ pub(super) fn check(raw: &Raw, origins: &Origins) -> Result<Config, Vec<Problem>
             starts: seen.count("evidence.starts", &raw.evidence.starts, 100),
             max_bytes: seen.bytes("evidence.max_bytes", &raw.evidence.max_bytes, "64KiB"),
         },
-        probe_budget: seen.duration("probe_budget", &raw.probe_budget, SECOND..=24 * HOUR),
         read_mode: seen.word("read_mode", &raw.read_mode, ReadMode::Auto),
     };
     seen.keys_against_each_other(raw, &config);

@@ -30,8 +30,6 @@ pub struct Config {
     pub bad_queues_limit: usize,
     /// Copies kept for the analysis of an incident.
     pub evidence: EvidenceOptions,
-    /// `probe_budget`: how long the platform lets a broker start.
-    pub probe_budget: Duration,
     /// `read_mode`: how bytes are read.
     pub read_mode: ReadMode,
 }
@@ -54,6 +52,8 @@ pub struct BrokerOptions {
     pub conf: Option<PathBuf>,
     /// Release, three numbers with dots.
     pub version: Option<String>,
+    /// Whether the release was given by flag or environment variable, and not by the file.
+    pub is_version_by_flag: bool,
     /// How the commitlog is replicated.
     pub mode: Option<BrokerMode>,
 }
@@ -142,11 +142,9 @@ words! {
 words! {
     /// How bytes of the store are read.
     ReadMode {
-        /// The exporter chooses.
+        /// Segments of the log through mappings where the file system allows it, the rest through read calls.
         Auto = "auto",
-        /// Through memory mappings.
-        Mmap = "mmap",
-        /// Through read calls.
+        /// Everything through read calls.
         Pread = "pread",
     }
 }

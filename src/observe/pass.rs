@@ -19,7 +19,7 @@ use crate::store::layout::{Layout, LayoutOptions, QueueKind, RootState};
 use crate::store::segments::Segments;
 use crate::store::{StoreError, lock};
 use crate::units::{EpochMillis, PhysicalOffset, QueueOffset};
-use crate::watch::tree::{QueueTree, Shrinkage, Thoroughness};
+use crate::watch::tree::{Budget, QueueTree, Shrinkage, Thoroughness};
 
 /// What a pass needs to be told.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub struct PassOptions {
     pub read_mode: ReadMode,
     /// Longest time for the consume queues.
     pub time_budget: Duration,
+    /// Most bytes read for the consume queues.
+    pub byte_budget: u64,
 }
 
 /// Looks at one store again and again.
@@ -217,8 +219,8 @@ impl Passes {
             self.note(Collector::Consumequeue, began, picture.taken_at, None);
             return Vec::new();
         }
-        let deadline = began + self.options.time_budget;
-        let report = match self.tree.refresh(layout, thoroughness, picture.taken_at.0 / 1000, deadline) {
+        let budget = Budget::from_now(self.options.time_budget, self.options.byte_budget);
+        let report = match self.tree.refresh(layout, thoroughness, picture.taken_at.0 / 1000, &budget) {
             Ok(report) => report,
             Err(error) => {
                 self.finish(Collector::Consumequeue, began, picture, Err(error));

@@ -12,12 +12,13 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::recovery::queue_truncation::Truncation;
 use crate::store::consumequeue::{Ends, QueueDir, UnitFormat};
 use crate::store::layout::Layout;
 use crate::store::queue_files::{QueueFiles, Stamp};
+use crate::store::source::bytes_read;
 use crate::store::{ReadFailure, StoreError};
 
 /// One queue, as people name it.
@@ -152,6 +153,25 @@ pub struct QueueTree {
     resume_after: Option<(UnitFormat, Arc<str>)>,
 }
 
+/// What a pass may cost; it stops at the first topic behind it, and the next pass goes on there.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    deadline: Instant,
+    last_byte: u64,
+}
+
+impl Budget {
+    /// That much time and that many bytes from now on.
+    #[must_use]
+    pub fn from_now(time: Duration, bytes: u64) -> Self {
+        Self { deadline: Instant::now() + time, last_byte: bytes_read().saturating_add(bytes) }
+    }
+
+    fn is_spent(&self) -> bool {
+        bytes_read() >= self.last_byte || Instant::now() >= self.deadline
+    }
+}
+
 /// How much a pass trusts the time stamps of directories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Thoroughness {
@@ -174,7 +194,7 @@ impl QueueTree {
         })
     }
 
-    /// Looks at every queue once, until `deadline`.
+    /// Looks at every queue once, as far as `budget` goes.
     ///
     /// # Errors
     /// The root of the queues if it cannot be listed for any reason but that it is not there; nothing has changed then.
@@ -183,7 +203,7 @@ impl QueueTree {
         layout: &Layout,
         thoroughness: Thoroughness,
         now_seconds: i64,
-        deadline: Instant,
+        budget: &Budget,
     ) -> Result<PassReport, StoreError> {
         let mut report = PassReport { is_complete: true, ..PassReport::default() };
         let pass = Pass { is_thorough: thoroughness == Thoroughness::Thorough, now_seconds };
@@ -196,7 +216,7 @@ impl QueueTree {
             if from.as_ref().is_some_and(|from| (format, topic) <= (&from.0, &from.1)) {
                 continue;
             }
-            if Instant::now() >= deadline {
+            if budget.is_spent() {
                 report.is_complete = false;
                 break;
             }

@@ -5,18 +5,28 @@
 //! for its resident memory, its processor time while nothing happens, and the time of a scrape. Everything is warm. Figures
 //! are processor time, which other work on the machine disturbs less than the clock.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::as_conversions, missing_docs, reason = "a bench prints, and may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::as_conversions,
+    missing_docs,
+    reason = "a bench prints, and may panic"
+)]
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rocketmq_store_exporter::store::layout::{Layout, LayoutOptions};
-use rocketmq_store_exporter::watch::tree::{QueueTree, Thoroughness};
+use rocketmq_store_exporter::watch::tree::{Budget, QueueTree, Thoroughness};
+
+#[path = "support/exporter.rs"]
+#[allow(dead_code, reason = "each benchmark uses a part of it")]
+mod exporter;
+
+use exporter::Exporter;
 
 const QUEUES: u64 = 50_000;
 const QUEUES_PER_TOPIC: u64 = 50;
@@ -26,7 +36,10 @@ const UNITS_IN_LAST: u64 = 5;
 
 fn main() {
     let dir = tempfile::tempdir().unwrap();
-    println!("{:>8} {:>8} {:>11} {:>11} {:>11} {:>11} {:>13}", "queues", "files", "find", "first pass", "thorough", "quick", "thorough/find");
+    println!(
+        "{:>8} {:>8} {:>11} {:>11} {:>11} {:>11} {:>13}",
+        "queues", "files", "find", "first pass", "thorough", "quick", "thorough/find"
+    );
     let mut per_queue = Vec::new();
     for queues in [QUEUES / 8, QUEUES / 2, QUEUES] {
         let root = dir.path().join(queues.to_string());
@@ -96,16 +109,16 @@ fn find(root: &Path) -> Duration {
 fn pass(tree: &mut QueueTree, layout: &Layout, thoroughness: Thoroughness) -> Duration {
     let before = thread_time();
     let now = i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(600);
+    let budget = Budget::from_now(Duration::from_secs(600), u64::MAX);
     // Two seconds ahead of the tree's making, so that its time stamps are trusted.
-    let report = tree.refresh(layout, thoroughness, now + 10, deadline).unwrap();
+    let report = tree.refresh(layout, thoroughness, now + 10, &budget).unwrap();
     assert!(report.is_complete && report.failures.is_empty() && report.shrinkages.is_empty());
     thread_time() - before
 }
 
 fn whole_exporter(root: &Path, dir: &Path) {
     let state = dir.join("state");
-    let mut exporter = Exporter::start(root, &state);
+    let exporter = Exporter::start(root, root, &state);
     exporter.wait_ready();
     let scrape = (0..20).map(|_| exporter.scrape()).min().unwrap();
     let before = exporter.cpu();
@@ -120,75 +133,6 @@ fn whole_exporter(root: &Path, dir: &Path) {
         idle * 100.0,
         began.elapsed(),
     );
-}
-
-struct Exporter {
-    child: Child,
-    port: u16,
-}
-
-impl Exporter {
-    fn start(root: &Path, state: &Path) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Command::new(env!("CARGO_BIN_EXE_rocketmq-store-exporter"))
-            .arg("serve")
-            .arg("--store.path")
-            .arg(root)
-            .arg("--logs.path")
-            .arg(root)
-            .arg("--state.path")
-            .arg(state)
-            .arg("--web.listen-address")
-            .arg(format!("127.0.0.1:{port}"))
-            .spawn()
-            .unwrap();
-        Self { child, port }
-    }
-
-    fn get(&self) -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text)?;
-        Ok(text)
-    }
-
-    fn wait_ready(&mut self) {
-        let until = Instant::now() + Duration::from_secs(120);
-        while Instant::now() < until {
-            if self.get().is_ok_and(|text| text.contains("\nrocketmq_store_up 1")) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        panic!("the exporter did not come up");
-    }
-
-    fn scrape(&self) -> Duration {
-        let began = Instant::now();
-        assert!(self.get().unwrap().contains("topic_class=\"user\""));
-        began.elapsed()
-    }
-
-    fn memory(&self, field: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with(field)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
-    }
-
-    fn cpu(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-        Duration::from_millis(ticks * 10)
-    }
-}
-
-impl Drop for Exporter {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 fn thread_time() -> Duration {
