@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
@@ -137,7 +138,8 @@ impl Sidecar {
         let logs_dir = config.logs_path.clone().or_else(|| find_logs(&config.store_path));
         let state_dir = state_dir(config)?;
         let saved = state_dir.as_deref().and_then(|dir| load_state(dir, &config.store_path));
-        let mut passes = Passes::new(pass_options(config, conf.as_ref()));
+        let (mut pass_wake, pass_waker) = Wake::new();
+        let mut passes = Passes::new(pass_options(config, conf.as_ref(), pass_waker.stopped()));
         if let Some(saved) = &saved {
             saved.restore(&mut passes.tree);
         }
@@ -174,7 +176,6 @@ impl Sidecar {
         let pass = PassLoop::new(passes, Arc::clone(&observer), options, now, has_marks);
         let registry = register(config, conf, &observer)?;
         let mut threads = Vec::new();
-        let (mut pass_wake, pass_waker) = Wake::new();
         if let Some(tail) = tail {
             let (mut wake, waker) = Wake::new();
             if let Some(dir) = &logs_dir {
@@ -247,7 +248,7 @@ fn read_broker_conf(config: &Config) -> Option<BrokerConf> {
     }
 }
 
-fn pass_options(config: &Config, conf: Option<&BrokerConf>) -> PassOptions {
+fn pass_options(config: &Config, conf: Option<&BrokerConf>, stop: Arc<AtomicBool>) -> PassOptions {
     let mode = config.broker.mode.map(|mode| match mode {
         BrokerMode::Plain => LogKind::Plain,
         BrokerMode::Dledger => LogKind::DLedger,
@@ -281,6 +282,7 @@ fn pass_options(config: &Config, conf: Option<&BrokerConf>) -> PassOptions {
         },
         time_budget: config.budget.time_per_pass,
         byte_budget: config.budget.bytes_per_pass,
+        stop,
     }
 }
 

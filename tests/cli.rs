@@ -82,7 +82,7 @@ log:
 follow:
   interval: 5s
   start_interval: 200ms
-  max_cpu_ratio: 0.02
+  max_cpu_ratio: 0.015
 budget:
   bytes_per_pass: 256MiB
   time_per_pass: 10s

@@ -106,7 +106,7 @@ pub struct Follow {
     /// Time between two passes from the moment a start of the broker is seen until its recovery is over, 10ms to 1m and not above
     /// `follow.interval`. Default `200ms`.
     pub start_interval: Value,
-    /// Share of one core that idle passes may cost, above 0 and up to 1; `follow.interval` is stretched to keep it. Default `0.02`.
+    /// Share of one core that idle passes may cost, above 0 and up to 1; `follow.interval` is stretched to keep it. Default `0.015`.
     pub max_cpu_ratio: Value,
 }
 
@@ -159,7 +159,7 @@ impl Default for Raw {
             follow: Follow {
                 interval: "5s".into(),
                 start_interval: "200ms".into(),
-                max_cpu_ratio: 0.02.into(),
+                max_cpu_ratio: 0.015.into(),
             },
             budget: Budget { bytes_per_pass: "256MiB".into(), time_per_pass: "10s".into() },
             topics: Topics { limit: 50.into() },

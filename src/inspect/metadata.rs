@@ -90,6 +90,8 @@ pub struct Metadata {
     pub topics: Option<BTreeMap<String, TopicConfig>>,
     /// `consumerOffset.json`: topic, group, queue, offset; `None` if it cannot be read.
     pub consumer_offsets: Option<Vec<(String, String, u32, QueueOffset)>>,
+    /// Topics that went from `topics.json` since they were last taken.
+    pub removed_topics: Vec<String>,
     parsed: BTreeMap<(Table, TableCopy), (EpochMillis, usize)>,
     half_seen: BTreeMap<(Table, TableCopy), (EpochMillis, usize)>,
 }
@@ -130,7 +132,14 @@ impl Metadata {
         self.parsed.insert((table, copy), key);
         if copy == TableCopy::Primary {
             match table {
-                Table::Topics => self.topics = value.as_ref().map(topics),
+                Table::Topics => {
+                    let now = value.as_ref().map(topics);
+                    if let (Some(before), Some(now)) = (&self.topics, &now) {
+                        let removed = before.keys().filter(|topic| !now.contains_key(*topic));
+                        self.removed_topics.extend(removed.cloned());
+                    }
+                    self.topics = now;
+                }
                 Table::ConsumerOffset => self.consumer_offsets = value.as_ref().map(consumer_offsets),
                 Table::SubscriptionGroup | Table::DelayOffset => {}
             }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::feed::Feed;
 use super::phase::{Change, Life, Phase};
 use super::picture::{CollectorState, Picture};
-use super::shrinkage::{Circumstances, Explained, Losses};
+use super::shrinkage::{Circumstances, DELETION_HOLDS, Explained, Losses};
 use crate::broker::release::Detected;
 use crate::format::log_line::Level;
 use crate::store::ReadFailure;
@@ -189,6 +189,11 @@ impl Observer {
             self.tell_change(change, now);
         }
         self.watch_log_end(&picture);
+        // The broker removes a topic from its table before it removes the queues; the lines that say so may be dropped.
+        for topic in &picture.removed_topics {
+            self.memory.deleted_topics.insert(topic.as_str().into(), now);
+        }
+        self.memory.deleted_topics.retain(|_, at| now.0.saturating_sub(at.0) < DELETION_HOLDS);
         let circumstances = self.circumstances(&picture);
         let counted = self.settle(shrinkages, &circumstances);
         for (reason, count) in &picture.failures {

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::picture::{
@@ -38,6 +39,8 @@ pub struct PassOptions {
     pub time_budget: Duration,
     /// Most bytes read for the consume queues.
     pub byte_budget: u64,
+    /// Set when a pass under way should end early.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// Looks at one store again and again.
@@ -151,6 +154,7 @@ impl Passes {
             queues: Queues::default(),
             log: Log::default(),
             tables: BTreeMap::new(),
+            removed_topics: Vec::new(),
             disk_used: [None, None],
             reclaimable: BTreeMap::new(),
             collectors: BTreeMap::new(),
@@ -205,6 +209,7 @@ impl Passes {
         let began = Instant::now();
         let outcome = self.metadata.refresh(layout, &mut self.copies);
         picture.tables.clone_from(&self.metadata.valid);
+        picture.removed_topics = std::mem::take(&mut self.metadata.removed_topics);
         self.finish(Collector::Metadata, began, picture, outcome);
     }
 
@@ -219,7 +224,8 @@ impl Passes {
             self.note(Collector::Consumequeue, began, picture.taken_at, None);
             return Vec::new();
         }
-        let budget = Budget::from_now(self.options.time_budget, self.options.byte_budget);
+        let budget =
+            Budget::from_now(self.options.time_budget, self.options.byte_budget).unless(&self.options.stop);
         let report = match self.tree.refresh(layout, thoroughness, picture.taken_at.0 / 1000, &budget) {
             Ok(report) => report,
             Err(error) => {

@@ -261,6 +261,8 @@ pub struct Picture {
     pub log: Log,
     /// Validity of the tables in `config/`.
     pub tables: BTreeMap<(Table, TableCopy), bool>,
+    /// Topics that went from `topics.json` since the pass before.
+    pub removed_topics: Vec<String>,
     /// Share of the disk in use where the log is, and where the queues are.
     pub disk_used: [Option<f64>; 2],
     /// Bytes that could be had back, where it can be told.

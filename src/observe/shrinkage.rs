@@ -16,7 +16,7 @@ use crate::watch::tree::Shrinkage;
 pub const GRACE: i64 = 2_000;
 
 /// How long the deletion of a topic explains that its queues vanish (ms).
-const DELETION_HOLDS: i64 = 600_000;
+pub const DELETION_HOLDS: i64 = 600_000;
 
 /// Why units are gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -76,17 +76,13 @@ pub struct Circumstances {
     pub is_start_near: bool,
     /// First position of the log, now.
     pub log_min: Option<u64>,
-    /// Topics that the broker said it deleted, and when.
+    /// Topics that were deleted not long ago, and when.
     pub deleted_topics: BTreeMap<Arc<str>, EpochMillis>,
     /// Now.
     pub now: EpochMillis,
 }
 
 impl Circumstances {
-    fn is_deleted(&self, topic: &str) -> bool {
-        self.deleted_topics.get(topic).is_some_and(|at| self.now.0.saturating_sub(at.0) < DELETION_HOLDS)
-    }
-
     /// The reason, as far as it can be told now.
     #[must_use]
     pub fn explain(&self, shrinkage: &Shrinkage) -> Explained {
@@ -98,7 +94,7 @@ impl Circumstances {
         } else {
             !shrinkage.is_max_back() && before.is_some_and(|before| log_min > before.min_physical.0)
         };
-        if shrinkage.is_vanished() && self.is_deleted(&shrinkage.key.topic) {
+        if shrinkage.is_vanished() && self.deleted_topics.contains_key(&shrinkage.key.topic) {
             Explained::TopicDelete
         } else if is_expired {
             Explained::Retention

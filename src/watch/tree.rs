@@ -12,6 +12,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::recovery::queue_truncation::Truncation;
@@ -154,21 +155,29 @@ pub struct QueueTree {
 }
 
 /// What a pass may cost; it stops at the first topic behind it, and the next pass goes on there.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Budget {
     deadline: Instant,
     last_byte: u64,
+    stop: Arc<AtomicBool>,
 }
 
 impl Budget {
     /// That much time and that many bytes from now on.
     #[must_use]
     pub fn from_now(time: Duration, bytes: u64) -> Self {
-        Self { deadline: Instant::now() + time, last_byte: bytes_read().saturating_add(bytes) }
+        let last_byte = bytes_read().saturating_add(bytes);
+        Self { deadline: Instant::now() + time, last_byte, stop: Arc::default() }
+    }
+
+    /// The same, and nothing more once `stop` is set.
+    #[must_use]
+    pub fn unless(self, stop: &Arc<AtomicBool>) -> Self {
+        Self { stop: Arc::clone(stop), ..self }
     }
 
     fn is_spent(&self) -> bool {
-        bytes_read() >= self.last_byte || Instant::now() >= self.deadline
+        self.stop.load(Ordering::Relaxed) || bytes_read() >= self.last_byte || Instant::now() >= self.deadline
     }
 }
 

@@ -4,6 +4,8 @@
 //! Without watches to be had (`fs.inotify.max_user_watches` used up) everything works, a little later.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -24,18 +26,28 @@ pub enum Woken {
 
 /// Ends waits from outside.
 #[derive(Debug, Clone)]
-pub struct Waker(SyncSender<Woken>);
+pub struct Waker {
+    sender: SyncSender<Woken>,
+    is_stopped: Arc<AtomicBool>,
+}
 
 impl Waker {
     /// Asks for a look at once.
     pub fn request(&self) {
         // Full: it has been asked already, and will look.
-        let _ = self.0.try_send(Woken::ByRequest);
+        let _ = self.sender.try_send(Woken::ByRequest);
     }
 
     /// Ends the waiting for good.
     pub fn stop(&self) {
-        let _ = self.0.send(Woken::ByStop);
+        self.is_stopped.store(true, Ordering::Relaxed);
+        let _ = self.sender.send(Woken::ByStop);
+    }
+
+    /// Set once [`Waker::stop`] was called: for work between two waits that takes long.
+    #[must_use]
+    pub fn stopped(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_stopped)
     }
 }
 
@@ -63,7 +75,7 @@ impl Wake {
         });
         let watcher =
             watcher.inspect_err(|error| tracing::info!(%error, "no file events, polling alone")).ok();
-        (Self { receiver, watcher }, Waker(sender))
+        (Self { receiver, watcher }, Waker { sender, is_stopped: Arc::default() })
     }
 
     /// Watches the entries of a directory. That it cannot is no fault.
