@@ -1,5 +1,5 @@
 //! Fills the families at a scrape: what concerns the exporter, the broker's life and its logs. What concerns the store is in
-//! [`super::store_families`].
+//! `store_families`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
