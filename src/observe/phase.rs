@@ -348,7 +348,8 @@ impl Life {
     fn open(&mut self, at: EpochMillis) -> Option<Change> {
         // Within a start that had gone further, it is the next one: the process was killed on the way.
         let has_gone_further = self.phase.is_some_and(|phase| phase.is_start() && phase != Phase::Loading);
-        if has_gone_further {
+        let is_late = at.0 <= self.lock_held_at.0.saturating_add(LINE_DELAY);
+        if has_gone_further || (self.phase == Some(Phase::Running) && !is_late) {
             self.begin(at);
             return Some(Change::StartBegan);
         }
@@ -358,8 +359,9 @@ impl Life {
     fn in_start(&mut self, phase: Phase, at: EpochMillis) -> Option<Change> {
         let mut change = None;
         if !self.is_starting() {
-            if self.phase == Some(Phase::Running) && at.0 <= self.lock_held_at.0.saturating_add(LINE_DELAY) {
-                // Late lines of the start that ended with this lock.
+            let is_late = at.0 <= self.lock_held_at.0.saturating_add(LINE_DELAY);
+            if self.phase == Some(Phase::Running) && (is_late || phase == Phase::Loading) {
+                // Late lines of the start that ended with this lock; or a running broker that loads some file by the way.
                 return None;
             }
             self.begin(at);

@@ -43,6 +43,8 @@ pub(super) const PATTERNS: &[Pattern] = &[
     // Files are mapped.
     store(E::LoadStep, "load commit log OK").rest(Rest::Nothing).phase(Loading),
     store(E::LoadFailed, "load commit log Failed").rest(Rest::Nothing).phase(Failed),
+    // The timer's log is loaded once the store's own load is over.
+    any(E::LoadStep, "load ").holds("/timerlog/"),
     any(E::LoadStep, "load ").ends(" OK").phase(Loading),
     any(E::LoadFailed, "load ").ends(" Failed").phase(Failed),
     store(E::LoadStep, "load consume queue ").ends(" OK").phase(Loading),
