@@ -208,7 +208,7 @@ impl PassLoop {
         .detect()
     }
 
-    /// Tells the queues of a recovery that is over: what it cut may not show on disk. Says whether that changed anything.
+    /// Tells the queues of a recovery that is over: what it cut may not show on disk. Says whether there was one to tell of.
     fn apply_cut(&mut self, now: EpochMillis) -> bool {
         let (due, resume_from) = {
             let observer = self.observer();
@@ -224,12 +224,11 @@ impl PassLoop {
             resume_from: PhysicalOffset(resume_from.unwrap_or(i64::MAX)),
         });
         let report = self.passes.tree.after_start(&layout, truncation.as_ref());
-        let has_changed = !report.shrinkages.is_empty();
         let mut observer = self.observer();
         observer.settle_cut(report.shrinkages, now);
         observer.memory.life.cut_applied(cut);
         observer.is_dirty = true;
-        has_changed
+        true
     }
 
     fn keep_evidence(&mut self, taken: &[Shrinkage]) {

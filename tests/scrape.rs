@@ -1,0 +1,126 @@
+//! A whole scrape of a store equals its golden file; `UPDATE_GOLDEN=1` writes them anew.
+//!
+//! What depends on the machine or the clock is masked: see [`MASKED`].
+
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
+
+#[path = "support/stores.rs"]
+mod stores;
+#[path = "support/watcher.rs"]
+#[allow(dead_code, reason = "each test uses a part of it")]
+mod watcher;
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use prometheus::core::Collector;
+use prometheus::{Encoder, TextEncoder};
+use rocketmq_store_exporter::broker::BrokerConf;
+use rocketmq_store_exporter::metrics::StoreCollector;
+use rocketmq_store_exporter::metrics::catalogue::{ALL, Kind};
+use rocketmq_store_exporter::metrics::collector::MetricOptions;
+use stores::{fixture, unpack};
+use watcher::{Watcher, now};
+
+/// Metrics whose values are the machine's: blocks of the file system, disk, durations, times of files, bytes read by all tests.
+const MASKED: &[&str] = &[
+    "_allocated_bytes",
+    "disk_used_ratio",
+    "duration_seconds{collector",
+    "checkpoint_modified_timestamp_seconds",
+    "exporter_read_bytes_total",
+    "exporter_build_info",
+    "reclaimable_bytes",
+];
+
+fn scrape(watcher: &Watcher) -> String {
+    let options = MetricOptions {
+        topics_limit: 50,
+        bad_queues_limit: 20,
+        broker: BrokerConf::default(),
+        is_broker_told: false,
+    };
+    let families = StoreCollector::new(Arc::clone(&watcher.observer), options, now).collect();
+    let mut text = Vec::new();
+    TextEncoder::new().encode(&families, &mut text).unwrap();
+    let mask = |line: &str| match line.rsplit_once(' ') {
+        Some((series, _)) if !line.starts_with('#') && MASKED.iter().any(|part| series.contains(part)) => {
+            format!("{series} <masked>\n")
+        }
+        _ => format!("{line}\n"),
+    };
+    String::from_utf8(text).unwrap().lines().map(mask).collect()
+}
+
+fn assert_golden(name: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, found).unwrap();
+    }
+    let golden = fs::read_to_string(&path).unwrap();
+    let differing = golden.lines().zip(found.lines()).find(|(golden, found)| golden != found);
+    assert_eq!(differing, None, "{name}: golden line, then found");
+    assert_eq!(golden.lines().count(), found.lines().count(), "{name}");
+}
+
+#[test]
+fn a_killed_plain_broker() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    unpack("5.2.0-plain-killed.tar.gz", "killed", &path("store"));
+    let mut watcher = Watcher::start(&path("store"), &path("logs"), &path("state"));
+    watcher.look();
+    assert_golden("plain-killed.prom", &scrape(&watcher));
+}
+
+#[test]
+fn a_dledger_broker_before_and_after_a_loss_inside_its_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    fs::create_dir(path("logs")).unwrap();
+    unpack("5.3.3-dledger-killed.tar.gz", "before", &path("store"));
+    let mut watcher = Watcher::start(&path("store"), &path("logs"), &path("state"));
+    watcher.look();
+    assert_golden("dledger-before.prom", &scrape(&watcher));
+
+    unpack("5.3.3-dledger-killed.tar.gz", "restarted", &path("store"));
+    fs::copy(fixture("5.3.3-dledger-killed.store.log"), path("logs/store.log")).unwrap();
+    watcher.read_logs();
+    watcher.look();
+    assert_golden("dledger-restarted.prom", &scrape(&watcher));
+}
+
+#[test]
+fn no_store_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let mut watcher = Watcher::start(&path("store"), &path("logs"), &path("state"));
+    watcher.look();
+    assert_golden("no-store.prom", &scrape(&watcher));
+}
+
+#[test]
+fn the_catalogue_can_be_registered_whole_and_stays_near_three_hundred_series() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    unpack("5.3.3-dledger-killed.tar.gz", "restarted", &path("store"));
+    let mut watcher = Watcher::start(&path("store"), &path("logs"), &path("state"));
+    watcher.look();
+    let text = scrape(&watcher);
+    let series = text.lines().filter(|line| !line.starts_with('#') && !line.contains("_topic_")).count();
+    assert!((200..=360).contains(&series), "{series}");
+    for metric in ALL {
+        assert!(matches!(metric.kind, Kind::Counter | Kind::Gauge), "{}", metric.name);
+    }
+    let options = MetricOptions {
+        topics_limit: 0,
+        bad_queues_limit: 0,
+        broker: BrokerConf::default(),
+        is_broker_told: true,
+    };
+    let collector = StoreCollector::new(Arc::clone(&watcher.observer), options, now);
+    assert_eq!(collector.desc().len(), ALL.len());
+    prometheus::Registry::new().register(Box::new(collector)).unwrap();
+}
