@@ -186,6 +186,13 @@ impl PassLoop {
         let mut is_outdated = false;
         if is_store {
             is_outdated = self.apply_cut(now);
+            let is_start_near = {
+                let life = &self.observer().memory.life;
+                life.is_starting() || life.cut_due().is_some()
+            };
+            if !is_start_near {
+                self.passes.tree.settle_marks();
+            }
             self.keep_evidence(&taken);
             self.has_marks = true;
         }
@@ -340,6 +347,7 @@ fn told_entry(told: &ToldQueue, now: &QueueFiles) -> QueueEntry {
         max_physical: PhysicalOffset(-1),
         position: told.end,
         cut: None,
+        may_be_unordered: false,
         has_empty_tail: false,
     };
     QueueEntry::remembered(files, Some(ends))

@@ -196,6 +196,7 @@ mod tests {
             max_physical: PhysicalOffset(max * 100),
             position: u64::try_from(max).unwrap() * 20,
             cut: None,
+            may_be_unordered: false,
             has_empty_tail: false,
         });
         QueueEntry::remembered(listed, ends)

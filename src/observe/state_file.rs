@@ -71,9 +71,9 @@ struct SavedTopic {
 }
 
 /// Queue, files (count, first base, last base, length), ends (min, its message, max, start and end of the last message,
-/// position), cut; an array, as there may be many.
+/// position), cut, whether it may be unordered; an array, as there may be many.
 #[derive(Debug, Serialize, Deserialize)]
-struct SavedQueue(u32, (u32, u64, u64, u64), Option<(i64, i64, i64, i64, i64, u64)>, Option<i64>);
+struct SavedQueue(u32, (u32, u64, u64, u64), Option<(i64, i64, i64, i64, i64, u64)>, Option<i64>, bool);
 
 impl Saved {
     /// Gathers what is to be remembered.
@@ -164,7 +164,14 @@ impl SavedQueue {
             )
         });
         let cut = entry.ends.and_then(|ends| ends.cut).map(|cut| cut.resume_from.0);
-        Self(queue, (files.count, files.first_base, files.last_base, files.file_len), ends, cut)
+        let may_be_unordered = entry.ends.is_some_and(|ends| ends.may_be_unordered);
+        Self(
+            queue,
+            (files.count, files.first_base, files.last_base, files.file_len),
+            ends,
+            cut,
+            may_be_unordered,
+        )
     }
 
     fn entry(&self) -> QueueEntry {
@@ -179,6 +186,7 @@ impl SavedQueue {
             max_physical: PhysicalOffset(max_physical),
             position,
             cut,
+            may_be_unordered: self.4,
             has_empty_tail: false,
         });
         QueueEntry::remembered(files, ends)

@@ -20,6 +20,13 @@ pub struct Truncation {
 }
 
 impl Truncation {
+    /// Whether it can take anything from a queue with these ends: units stand in the order of their messages, unless the queue
+    /// was cut before.
+    #[must_use]
+    pub fn may_reach(&self, ends: &Ends) -> bool {
+        ends.may_be_unordered || ends.last_physical >= self.truncate_to
+    }
+
     /// The ends of `queue`, known to have been `known` before, as the broker has them since. `None` if it left no file.
     ///
     /// # Errors
@@ -62,6 +69,7 @@ impl Truncation {
             max_physical,
             position,
             cut: Some(Cut { resume_from: self.resume_from }),
+            may_be_unordered: true,
             has_empty_tail: false,
             ..*known
         }

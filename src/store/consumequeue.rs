@@ -114,6 +114,9 @@ pub struct Ends {
     pub position: u64,
     /// Whether a recovery left stale units behind the end.
     pub cut: Option<Cut>,
+    /// Whether a cut was ever made inside a file: what was stale there may have been taken for units again, so that they need not
+    /// stand in the order of their messages.
+    pub may_be_unordered: bool,
     /// Whether the last file holds no unit at all while there are files before it.
     pub has_empty_tail: bool,
 }
@@ -127,6 +130,8 @@ pub struct QueueDir<'a> {
     pub files: &'a QueueFiles,
     /// How its units are laid out.
     pub format: UnitFormat,
+    /// Whether files may have come, gone or been replaced since the ends were last read.
+    pub has_changed: bool,
 }
 
 impl QueueDir<'_> {
@@ -156,7 +161,8 @@ impl QueueDir<'_> {
         let file = StoreFile::open(&path)?;
         let wrap = |error| StoreError::io(&path, error);
         let known = known.filter(|ends| ends.position >= self.files.first_base);
-        let reuse_front = known.filter(|ends| ends.min_physical.0 >= 0 && self.covers_first(ends));
+        let reuse_front =
+            known.filter(|ends| !self.has_changed && ends.min_physical.0 >= 0 && self.covers_first(ends));
         let (end, cut) = match known {
             Some(ends) if ends.position >= self.files.last_base => self.advance(&file, ends).map_err(wrap)?,
             // Files were added since: whatever is valid in the last one is new, cut or not.
@@ -181,6 +187,7 @@ impl QueueDir<'_> {
             max_physical,
             position: end,
             cut,
+            may_be_unordered: known.is_some_and(|ends| ends.may_be_unordered),
             has_empty_tail,
         }))
     }
@@ -222,8 +229,10 @@ impl QueueDir<'_> {
         loop {
             match self.format.slot(file, at)? {
                 Slot::Unit { physical, .. } if physical >= cut.resume_from => at += unit,
+                // No cut leaves one behind it: the file is another one.
+                Slot::PreBlank => at += unit,
                 Slot::Free => return Ok((self.files.last_base + at, None)),
-                _ => return Ok((self.files.last_base + at, Some(cut))),
+                Slot::Unit { .. } => return Ok((self.files.last_base + at, Some(cut))),
             }
         }
     }

@@ -21,6 +21,7 @@ use crate::store::layout::Layout;
 use crate::store::queue_files::{QueueFiles, Stamp};
 use crate::store::source::bytes_read;
 use crate::store::{ReadFailure, StoreError};
+use crate::units::QueueOffset;
 
 /// One queue, as people name it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +41,9 @@ pub struct QueueEntry {
     pub files: QueueFiles,
     /// Its ends; `None` without files, or before they could be read.
     pub ends: Option<Ends>,
+    /// Its max offset before the broker's last start, less what was found gone since: by this a cut of that start is measured,
+    /// as new units may already stand behind the cut when it becomes known.
+    mark: QueueOffset,
     stamp: Option<Stamp>,
     is_racy: bool,
 }
@@ -48,7 +52,8 @@ impl QueueEntry {
     /// An entry as the state directory remembers it; the next pass lists the directory anew.
     #[must_use]
     pub fn remembered(files: QueueFiles, ends: Option<Ends>) -> Self {
-        Self { files, ends, stamp: None, is_racy: false }
+        let mark = ends.map_or(QueueOffset(0), |ends| ends.max);
+        Self { files, ends, mark, stamp: None, is_racy: false }
     }
 
     /// Units of messages in it: without pre-blank ones.
@@ -118,7 +123,8 @@ impl Shrinkage {
         let Some(after) = self.after.ends else {
             return if self.is_vanished() { self.before.units() } else { 0 };
         };
-        if after.min_physical >= before.max_physical && before.max_physical.0 > 0 {
+        let has_new_front = after.min_physical > before.min_physical;
+        if has_new_front && after.min_physical >= before.max_physical && before.max_physical.0 > 0 {
             // Nothing in it is as old as the newest unit of before: the files were replaced.
             return self.before.units();
         }
@@ -203,6 +209,13 @@ impl QueueTree {
         })
     }
 
+    /// Makes what is known now what a cut of the next start is measured by. To be called after each pass that no start is near.
+    pub fn settle_marks(&mut self) {
+        for entry in self.topics.values_mut().flat_map(|topic| topic.queues.values_mut()) {
+            entry.mark = entry.ends.map_or(QueueOffset(0), |ends| ends.max);
+        }
+    }
+
     /// Looks at every queue once, as far as `budget` goes.
     ///
     /// # Errors
@@ -251,15 +264,20 @@ impl QueueTree {
             let root = root(layout, *format);
             for (queue, entry) in &mut topic_entry.queues {
                 let Some(known) = entry.ends else { continue };
-                let may_be_cut = truncation.is_some_and(|cut| known.last_physical >= cut.truncate_to);
+                let may_be_cut = truncation.is_some_and(|cut| cut.may_reach(&known));
                 if known.cut.is_none() && !may_be_cut {
                     continue;
                 }
                 let dir = root.join(&**topic).join(queue.to_string());
-                let queue_dir = QueueDir { dir: &dir, files: &entry.files, format: *format };
+                let queue_dir =
+                    QueueDir { dir: &dir, files: &entry.files, format: *format, has_changed: false };
                 match ends_after_start(&queue_dir, &known, truncation) {
                     Ok(Some(after)) => {
-                        let before = std::mem::replace(entry, QueueEntry { ends: Some(after), ..*entry });
+                        // Of what stands there now, only what stood there before the start can have been taken.
+                        let marked = Ends { max: known.max.min(entry.mark).max(known.min), ..known };
+                        let before = QueueEntry { ends: Some(marked), ..*entry };
+                        entry.ends = Some(after);
+                        entry.mark = entry.mark.min(after.max);
                         let key = QueueKey { format: *format, topic: topic.clone(), queue: *queue };
                         report.shrinkages.extend(Shrinkage::between(&key, &before, entry));
                     }
@@ -318,7 +336,7 @@ fn ends_after_start(
         None => Some(*known),
     };
     match (truncation, scanned) {
-        (Some(truncation), Some(scanned)) if scanned.last_physical >= truncation.truncate_to => {
+        (Some(truncation), Some(scanned)) if truncation.may_reach(&scanned) => {
             truncation.apply(queue, &scanned)
         }
         (_, scanned) => Ok(scanned),
@@ -363,7 +381,14 @@ impl TopicEntry {
                     }
                     if *entry != before {
                         let key = QueueKey { format, topic: topic.clone(), queue: *queue };
-                        report.shrinkages.extend(Shrinkage::between(&key, &before, entry));
+                        let shrinkage = Shrinkage::between(&key, &before, entry);
+                        if let Some(shrinkage) = &shrinkage {
+                            let is_all_gone = shrinkage.units_removed() >= before.units();
+                            let left =
+                                entry.ends.filter(|_| !is_all_gone).map_or(QueueOffset(0), |ends| ends.max);
+                            entry.mark = entry.mark.min(left);
+                        }
+                        report.shrinkages.extend(shrinkage);
                     }
                     path.pop();
                     is_there
@@ -418,7 +443,8 @@ impl QueueEntry {
                 files => files?,
             };
         }
-        let queue = QueueDir { dir, files: &files, format };
+        let has_changed = self.stamp != Some(stamp) || self.is_racy;
+        let queue = QueueDir { dir, files: &files, format, has_changed };
         let ends = match queue.ends(self.ends.as_ref()) {
             // A file went since it was listed: the next pass lists again.
             Err(error) if error.is_gone() => {
@@ -427,7 +453,8 @@ impl QueueEntry {
             }
             ends => ends?,
         };
-        *self = Self { files, ends, stamp: Some(stamp), is_racy: stamp.is_racy(pass.now_seconds) };
+        let (mark, is_racy) = (self.mark, stamp.is_racy(pass.now_seconds));
+        *self = Self { files, ends, mark, stamp: Some(stamp), is_racy };
         Ok(true)
     }
 }
