@@ -9,12 +9,14 @@ import java.util.TreeMap;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.consumer.PullResult;
 import org.apache.rocketmq.client.consumer.PullStatus;
+import org.apache.rocketmq.client.exception.MQBrokerException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.TopicConfig;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageAccessor;
 import org.apache.rocketmq.common.message.MessageConst;
 import org.apache.rocketmq.common.message.MessageQueue;
+import org.apache.rocketmq.remoting.protocol.ResponseCode;
 import org.apache.rocketmq.remoting.protocol.admin.TopicOffset;
 import org.apache.rocketmq.remoting.protocol.body.ClusterInfo;
 import org.apache.rocketmq.remoting.protocol.route.BrokerData;
@@ -109,9 +111,24 @@ public class LabClient {
             // The client's own unique key holds the address of the machine; this one says loopback.
             MessageAccessor.putProperty(message, MessageConst.PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX,
                 String.format("7F000001%024X", i));
-            producer.send(message, new MessageQueue(topic, broker, queue));
+            send(message, new MessageQueue(topic, broker, queue));
         }
         return "{\"sent\":" + count + "}";
+    }
+
+    /** A broker on a slow machine turns requests away before it looks at them; those are sent again. */
+    private void send(Message message, MessageQueue queue) throws Exception {
+        for (int left = 100; ; left--) {
+            try {
+                producer.send(message, queue);
+                return;
+            } catch (MQBrokerException problem) {
+                if (problem.getResponseCode() != ResponseCode.SYSTEM_BUSY || left == 0) {
+                    throw problem;
+                }
+                Thread.sleep(50);
+            }
+        }
     }
 
     private static byte[] body(int number, int length) {
