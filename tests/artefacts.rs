@@ -171,3 +171,63 @@ fn runbooks_name_the_metrics_of_their_alert() {
         assert!(shares_one || used.is_empty(), "{alert}: uses {used:?}, tells {told:?}");
     }
 }
+
+/// Names of the catalogue, and of what the process itself is measured by.
+fn known_metrics() -> BTreeSet<&'static str> {
+    rocketmq_store_exporter::metrics::catalogue::ALL.iter().map(|metric| metric.name).collect()
+}
+
+#[test]
+fn rules_their_tests_and_runbooks_name_only_metrics_of_the_catalogue() {
+    let known = known_metrics();
+    let dirs = [("alerts", ".yaml"), ("alerts/runbooks", ".md"), ("tests/alerts", ".yaml"), (".", ".md")];
+    let mut unknown = Vec::new();
+    for (dir, ending) in dirs {
+        for stem in stems(dir, ending) {
+            let file = format!("{dir}/{stem}{ending}");
+            let named = metric_names(&read(&root().join(&file)));
+            // In a text a name may stand for all that begin with it: `rocketmq_store_commitlog_`.
+            let is_known = |name: &str| {
+                known.contains(name)
+                    || (name.ends_with('_') && known.iter().any(|each| each.starts_with(name)))
+            };
+            unknown.extend(
+                named.into_iter().filter(|name| !is_known(name)).map(|name| format!("{file}: {name}")),
+            );
+        }
+    }
+    assert!(unknown.is_empty(), "{unknown:#?}");
+}
+
+#[test]
+fn rules_name_only_events_and_reasons_that_there_are() {
+    use rocketmq_store_exporter::observe::{phase, shrinkage};
+    use rocketmq_store_exporter::watch::Event;
+    let words = |label: &str| -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for Rule { expr, .. } in rules() {
+            for rest in expr.split(&format!("{label}=")).skip(1) {
+                let value = rest.trim_start_matches('~').trim_start_matches('"');
+                let value = value.split('"').next().unwrap_or_default();
+                found.extend(value.split('|').map(str::to_owned));
+            }
+        }
+        found
+    };
+    let events: BTreeSet<_> = Event::ALL.iter().map(|event| event.id()).collect();
+    let reasons: BTreeSet<_> = shrinkage::Explained::ALL.iter().map(|each| each.as_str()).collect();
+    let phases: BTreeSet<_> = phase::Phase::ALL.iter().map(|each| each.as_str()).collect();
+    for (label, known) in [("event", events), ("explained", reasons), ("phase", phases)] {
+        let named = words(label);
+        assert!(!named.is_empty(), "{label}");
+        assert!(named.iter().all(|word| known.contains(word.as_str())), "{label}: {named:?}");
+    }
+}
+
+#[test]
+fn the_demo_sends_people_to_metrics_that_there_are() {
+    let known = known_metrics();
+    for begin in rocketmq_store_exporter::demo::Narration::metrics() {
+        assert!(known.iter().any(|name| name.starts_with(&begin)), "{begin}");
+    }
+}
