@@ -1,9 +1,9 @@
 //! Rows of the DLedger library (0.2.x to 0.3.2): `DLedgerMmapFileStore`, `DLedgerLeaderElector`, `DLedgerEntryPusher`.
 
-use super::super::events::Event as E;
-use super::super::facts::FactKind as F;
-use super::super::occurrence::PhaseHint::{Failed, Loading};
-use super::{Pattern, ledger};
+use super::pattern::{Pattern, ledger};
+use crate::watch::events::Event as E;
+use crate::watch::facts::FactKind as F;
+use crate::watch::occurrence::PhaseHint::{Failed, Loading};
 
 #[rustfmt::skip]
 pub(super) const PATTERNS: &[Pattern] = &[

@@ -1,9 +1,9 @@
 //! Rows of a store that starts its threads, runs and stops: `DefaultMessageStore`, `ConsumeQueue`, `MappedFile`, `ServiceThread`.
 
-use super::super::events::Event as E;
-use super::super::facts::{FactKind as F, names_index_file};
-use super::super::occurrence::PhaseHint::{Running, Starting, Stopping};
-use super::{Pattern, Rest, any, error, store};
+use super::pattern::{Pattern, Rest, any, error, store};
+use crate::watch::events::Event as E;
+use crate::watch::facts::{FactKind as F, names_index_file};
+use crate::watch::occurrence::PhaseHint::{Running, Starting, Stopping};
 
 #[rustfmt::skip]
 pub(super) const PATTERNS: &[Pattern] = &[

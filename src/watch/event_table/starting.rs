@@ -1,11 +1,11 @@
 //! Rows of a start, until recovery is over: `DefaultMessageStore.load`, `CommitLog`, `DLedgerCommitLog`, `ConsumeQueue`.
 
-use super::super::events::Event as E;
-use super::super::facts::{FactKind as F, consumequeue_was_ahead, names_index_file};
-use super::super::occurrence::PhaseHint::{
+use super::pattern::{Pattern, Rest, any, error, store};
+use crate::watch::events::Event as E;
+use crate::watch::facts::{FactKind as F, consumequeue_was_ahead, names_index_file};
+use crate::watch::occurrence::PhaseHint::{
     Failed, LoadOver, Loading, Opening, RecoveringCommitLog, RecoveringConsumeQueue, Running, Stopping,
 };
-use super::{Pattern, Rest, any, error, store};
 
 const TRANSITION: &str = "MessageStoreState transition from ";
 
