@@ -255,3 +255,108 @@ fn files_that_come_go_shrink_and_are_replaced_under_a_pass_do_no_lasting_harm() 
     assert_eq!(picture.queues.rows, rows);
     assert!(picture.collectors.values().all(|state| state.error.is_none()), "{:?}", picture.collectors);
 }
+
+/// Puts something else in the place of what stands there.
+type Obstacle = fn(&std::path::Path);
+
+fn a_file(path: &std::path::Path) {
+    fs::write(path, b"x").unwrap();
+}
+
+fn a_directory(path: &std::path::Path) {
+    fs::create_dir(path).unwrap();
+}
+
+fn a_pipe(path: &std::path::Path) {
+    mkfifo(path, Mode::S_IRWXU).unwrap();
+}
+
+fn a_link_to_itself(path: &std::path::Path) {
+    symlink(path, path).unwrap();
+}
+
+#[test]
+fn what_stands_in_the_place_of_something_else_is_told_by_one_collector_and_forgotten_once_repaired() {
+    use Collector::{Commitlog, Consumequeue, Files, Metadata};
+    let obstacles: [(&str, Obstacle, Collector); 19] = [
+        ("commitlog", a_file, Commitlog),
+        ("commitlog", a_pipe, Commitlog),
+        ("commitlog", a_link_to_itself, Commitlog),
+        ("consumequeue", a_file, Consumequeue),
+        ("consumequeue", a_pipe, Consumequeue),
+        ("consumequeue", a_link_to_itself, Consumequeue),
+        ("consumequeue/T0", a_file, Consumequeue),
+        ("consumequeue/T0", a_pipe, Consumequeue),
+        ("consumequeue/T0", a_link_to_itself, Consumequeue),
+        ("consumequeue/T0/0", a_link_to_itself, Consumequeue),
+        ("index", a_file, Files),
+        ("index", a_link_to_itself, Files),
+        ("checkpoint", a_directory, Files),
+        ("checkpoint", a_pipe, Files),
+        ("checkpoint", a_link_to_itself, Files),
+        ("lock", a_link_to_itself, Files),
+        ("config", a_file, Metadata),
+        ("config/topics.json", a_pipe, Metadata),
+        ("config/topics.json", a_directory, Metadata),
+    ];
+    for (place, put, collector) in obstacles {
+        let mut case = Case::plain();
+        fs::create_dir_all(case.path("config")).unwrap();
+        fs::write(case.path("config/topics.json"), br#"{"topicConfigTable":{}}"#).unwrap();
+        let before = case.look();
+        let aside = case.dir.path().join("aside");
+        fs::rename(case.path(place), &aside).unwrap();
+        put(&case.path(place));
+        for (each, state) in &case.look().collectors {
+            let error = state.error.as_deref().unwrap_or_default();
+            assert_eq!(!error.is_empty(), *each == collector, "{place}: {each:?} says {error:?}");
+            assert!(error.is_empty() || error.contains(place), "{place}: {error}");
+        }
+        fs::remove_file(case.path(place)).or_else(|_| fs::remove_dir(case.path(place))).unwrap();
+        fs::rename(&aside, case.path(place)).unwrap();
+        let after = case.look();
+        assert!(after.collectors.values().all(|state| state.error.is_none()), "{place}");
+        assert_eq!(after.queues.rows, before.queues.rows, "{place}");
+        assert_eq!((after.log.max, &after.tables), (before.log.max, &before.tables), "{place}");
+        assert_eq!(case.removed(), 0, "{place}");
+    }
+}
+
+#[test]
+fn foreign_names_at_every_level_are_passed_over() {
+    let mut case = Case::plain();
+    let before = case.look();
+    let names = [
+        "x",
+        "-1",
+        "+1",
+        "0x1",
+        "1e3",
+        "1.0",
+        " 1",
+        "4294967296",
+        "99999999999999999999999",
+        "000000000000000000001",
+        ".tmp",
+    ];
+    for level in ["", "commitlog", "consumequeue", "consumequeue/T0", "consumequeue/T0/0", "index"] {
+        for name in names {
+            // A directory below `consumequeue/` is a topic, whatever its name: there it is a file.
+            fs::write(case.path(level).join(name), b"x").unwrap();
+            if level == "consumequeue/T0" {
+                fs::create_dir(case.path(level).join(format!("{name}d"))).unwrap();
+            }
+        }
+    }
+    let after = case.look();
+    let rows = |picture: &Picture| {
+        picture.queues.rows.iter().map(|row| (row.topic.clone(), row.queue, row.max)).collect::<Vec<_>>()
+    };
+    assert_eq!(rows(&after), rows(&before));
+    assert_eq!((after.log.files, after.log.max), (before.log.files, before.log.max));
+    assert_eq!(after.log.invalid.len(), names.len(), "{:?}", after.log.invalid);
+    assert!(after.log.invalid.iter().all(|file| file.reason == InvalidReason::ForeignName));
+    assert_eq!(after.queues.bad[&BadQueue::InvalidFile], 1, "the queue with such files");
+    assert!(after.collectors.values().all(|state| state.error.is_none()), "{:?}", after.collectors);
+    assert_eq!(case.removed(), 0);
+}
