@@ -199,29 +199,131 @@ fn rules_their_tests_and_runbooks_name_only_metrics_of_the_catalogue() {
     assert!(unknown.is_empty(), "{unknown:#?}");
 }
 
+/// Rules, their tests, runbooks and texts that tell people what to ask Prometheus, by file.
+fn texts_with_selectors() -> BTreeMap<String, String> {
+    let dirs = [("alerts", ".yaml"), ("alerts/runbooks", ".md"), ("tests/alerts", ".yaml"), (".", ".md")];
+    let files = dirs.iter().flat_map(|(dir, ending)| {
+        stems(dir, ending).into_iter().map(move |stem| format!("{dir}/{stem}{ending}"))
+    });
+    files.map(|file| (file.clone(), read(&root().join(&file)))).collect()
+}
+
+/// Label and value of every condition `label="value"`, `label=~"one|other"`.
+fn conditions(text: &str) -> BTreeSet<(String, String)> {
+    let mut found = BTreeSet::new();
+    for (at, operator) in ["=\"", "=~\""].iter().flat_map(|operator| text.match_indices(operator)) {
+        let label =
+            text[..at].rsplit(|c: char| !c.is_ascii_lowercase() && c != '_').next().unwrap_or_default();
+        let values = text[at + operator.len()..].split('"').next().unwrap_or_default();
+        found.extend(values.split('|').map(|value| (label.to_owned(), value.to_owned())));
+    }
+    found
+}
+
 #[test]
-fn rules_name_only_events_and_reasons_that_there_are() {
-    use rocketmq_store_exporter::observe::{phase, shrinkage};
-    use rocketmq_store_exporter::watch::Event;
-    let words = |label: &str| -> BTreeSet<String> {
-        let mut found = BTreeSet::new();
-        for Rule { expr, .. } in rules() {
-            for rest in expr.split(&format!("{label}=")).skip(1) {
-                let value = rest.trim_start_matches('~').trim_start_matches('"');
-                let value = value.split('"').next().unwrap_or_default();
-                found.extend(value.split('|').map(str::to_owned));
+fn rules_their_tests_and_runbooks_name_only_label_values_that_there_are() {
+    use rocketmq_store_exporter::observe::{phase, picture, shrinkage};
+    use rocketmq_store_exporter::watch::{Event, LogFile};
+    let known: BTreeMap<&str, BTreeSet<&str>> = [
+        ("event", Event::ALL.iter().map(|each| each.id()).collect()),
+        ("explained", shrinkage::Explained::ALL.iter().map(|each| each.as_str()).collect()),
+        ("phase", phase::Phase::ALL.iter().map(|each| each.as_str()).collect()),
+        ("previous_shutdown", phase::PreviousShutdown::ALL.iter().map(|each| each.as_str()).collect()),
+        ("collector", picture::Collector::ALL.iter().map(|each| each.as_str()).collect()),
+        ("log", LogFile::ALL.iter().map(|each| each.id()).collect()),
+    ]
+    .into();
+    let mut met = BTreeSet::new();
+    for (file, text) in texts_with_selectors() {
+        for (label, value) in conditions(&text) {
+            if let Some(known) = known.get(label.as_str()) {
+                assert!(known.contains(value.as_str()), "{file}: {label}={value:?}");
+                met.insert(label);
             }
         }
-        found
-    };
-    let events: BTreeSet<_> = Event::ALL.iter().map(|event| event.id()).collect();
-    let reasons: BTreeSet<_> = shrinkage::Explained::ALL.iter().map(|each| each.as_str()).collect();
-    let phases: BTreeSet<_> = phase::Phase::ALL.iter().map(|each| each.as_str()).collect();
-    for (label, known) in [("event", events), ("explained", reasons), ("phase", phases)] {
-        let named = words(label);
-        assert!(!named.is_empty(), "{label}");
-        assert!(named.iter().all(|word| known.contains(word.as_str())), "{label}: {named:?}");
     }
+    assert!(["event", "explained", "phase"].iter().all(|label| met.contains(*label)), "{met:?}");
+}
+
+#[test]
+fn selectors_name_only_labels_that_their_metric_has() {
+    use rocketmq_store_exporter::metrics::catalogue::ALL;
+    // What Prometheus adds.
+    let added = ["instance", "job", "__name__"];
+    let mut met = 0;
+    for (file, text) in texts_with_selectors() {
+        for metric in ALL {
+            let opening = format!("{}{{", metric.name);
+            for (at, name) in text.match_indices(&opening) {
+                let is_whole = !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+                let inside = text[at + name.len()..].split('}').next().unwrap_or_default();
+                for (label, _) in conditions(inside).iter().filter(|_| is_whole) {
+                    let is_known = metric.labels.contains(&label.as_str()) || added.contains(&label.as_str());
+                    assert!(is_known, "{file}: {}{{{inside}}} has no label {label}", metric.name);
+                    met += 1;
+                }
+            }
+        }
+    }
+    assert!(met > 20, "{met}");
+}
+
+/// First cells of the rows of the table below a heading of the README.
+fn first_cells(heading: &str) -> Vec<String> {
+    let readme = read(&root().join("README.md"));
+    let section = readme.split("\n## ").find(|part| part.starts_with(heading)).expect("the heading is there");
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| format!("`{}", row.split(" |").next().unwrap_or_default())).collect()
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn the_readme_tells_of_every_endpoint_and_of_no_other() {
+    let cells = first_cells("Ports and pages\n");
+    let told: BTreeSet<&str> = cells.iter().flat_map(|cell| quoted(cell)).collect();
+    let source = read(&root().join("src/web/mod.rs"));
+    let rows = source.lines().filter_map(|line| line.strip_prefix("//! | `GET "));
+    let served: BTreeSet<&str> = rows.map(|row| row.split(['`', '?']).next().unwrap_or_default()).collect();
+    assert!(served.len() > 5);
+    assert_eq!(told, served);
+}
+
+#[test]
+fn the_readme_sends_people_to_places_that_there_are() {
+    let readme = read(&root().join("README.md"));
+    let is_place = |text: &str| {
+        ["src", "alerts", "tests", "dashboards", "deploy", ".ci"]
+            .iter()
+            .any(|top| text == *top || text.strip_prefix(top).is_some_and(|rest| rest.starts_with('/')))
+    };
+    // Code blocks hold commands.
+    let text: String = readme.split("```").step_by(2).collect();
+    // A program may stand with its arguments.
+    let first_words = quoted(&text).into_iter().filter_map(|text| text.split(' ').next());
+    let places: BTreeSet<&str> = first_words.filter(|text| is_place(text)).collect();
+    assert!(places.len() > 4, "{places:?}");
+    for place in places {
+        assert!(root().join(place).exists(), "{place}");
+    }
+}
+
+#[test]
+fn the_readme_names_the_flags_of_serve_and_no_other() {
+    let help = std::process::Command::new(env!("CARGO_BIN_EXE_rocketmq-store-exporter"))
+        .args(["serve", "--help"])
+        .output()
+        .expect("it runs");
+    let help = String::from_utf8(help.stdout).expect("text");
+    let flags = help.lines().filter_map(|line| line.trim_start().strip_prefix("--"));
+    let taken: BTreeSet<&str> = flags.map(|flag| flag.split(' ').next().unwrap_or_default()).collect();
+    let readme = read(&root().join("README.md"));
+    let text: String = readme.split("```").step_by(2).collect();
+    let told: BTreeSet<&str> = quoted(&text).into_iter().filter_map(|text| text.strip_prefix("--")).collect();
+    assert_eq!(told, taken);
 }
 
 #[test]
