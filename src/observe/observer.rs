@@ -189,9 +189,12 @@ impl Observer {
             self.tell_change(change, now);
         }
         self.watch_log_end(&picture);
-        // The broker removes a topic from its table before it removes the queues; the lines that say so may be dropped.
-        for topic in &picture.removed_topics {
-            self.memory.deleted_topics.insert(topic.as_str().into(), now);
+        // The broker removes a topic from its table before it removes the queues; the lines that say so may be dropped. Around a
+        // start a shorter table is a table that was lost, and excuses nothing that the recovery takes.
+        if !self.is_start_near() {
+            for topic in &picture.removed_topics {
+                self.memory.deleted_topics.insert(topic.as_str().into(), now);
+            }
         }
         self.memory.deleted_topics.retain(|_, at| now.0.saturating_sub(at.0) < DELETION_HOLDS);
         let circumstances = self.circumstances(&picture);
@@ -236,16 +239,20 @@ impl Observer {
         counted
     }
 
-    fn circumstances(&self, picture: &Picture) -> Circumstances {
+    /// Whether a start is under way, or was since the last pass.
+    fn is_start_near(&self) -> bool {
         let life = &self.memory.life;
         let since = self.memory.last_pass_at.map_or(i64::MIN, |at| at.0.saturating_sub(START_HOLDS));
-        let is_start_near = life.is_starting()
+        life.is_starting()
             || life
                 .start
                 .as_ref()
-                .is_some_and(|start| start.recovered_at.unwrap_or(start.began_at).0 >= since);
+                .is_some_and(|start| start.recovered_at.unwrap_or(start.began_at).0 >= since)
+    }
+
+    fn circumstances(&self, picture: &Picture) -> Circumstances {
         Circumstances {
-            is_start_near,
+            is_start_near: self.is_start_near(),
             log_min: picture.log.min,
             deleted_topics: self.memory.deleted_topics.clone(),
             now: picture.taken_at,
