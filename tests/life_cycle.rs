@@ -141,3 +141,22 @@ fn the_log_of_the_timer_is_loaded_after_recovery_and_begins_no_start() {
     let mut life = Life::default();
     assert_eq!(hear(&mut life, &all), [Change::StartBegan, Change::RecoveryOver]);
 }
+
+#[test]
+fn a_life_comes_out_of_a_file_as_it_went_in() {
+    let all = lines("5.2.0-dledger-killed.store.log");
+    let mut life = Life::default();
+    let mut lives = vec![life.clone()];
+    for line in &all {
+        life.hear(line);
+        lives.push(life.clone());
+    }
+    for cut in [life.cut_due().unwrap(), None] {
+        life.cut_applied(cut);
+        lives.push(life.clone());
+    }
+    for life in lives {
+        let read: Life = serde_json::from_str(&serde_json::to_string(&life).unwrap()).unwrap();
+        assert_eq!(read, life);
+    }
+}

@@ -14,7 +14,7 @@
 //! Upstream: `BrokerController.initialize`, `DefaultMessageStore.load` and `start` (the lock is taken in `start`, after
 //! recovery), releases 4.9.4 to 5.5.0.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::store::lock::LockState;
 use crate::units::EpochMillis;
@@ -150,6 +150,7 @@ pub struct Start {
     /// Whether the broker itself said how long recovery took.
     pub has_cost: bool,
     /// The cut that has been applied to the queues as they are known here.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub applied: Option<AppliedCut>,
     /// The cut that the broker made to its consume queues (`processOffset`), if it made one.
     pub truncated_to: Option<i64>,
@@ -163,6 +164,11 @@ pub struct Start {
 
 /// The cut of a start as it was applied; `None` inside: a start without one.
 pub type AppliedCut = Option<i64>;
+
+/// A value that is there is one that was applied, `null` too: that is a start without a cut.
+fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<AppliedCut>, D::Error> {
+    AppliedCut::deserialize(value).map(Some)
+}
 
 /// What changed with a line or a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
