@@ -151,3 +151,22 @@ fn a_deletion_of_which_the_table_tells_a_moment_later_is_one_all_the_same() {
     watcher.look();
     assert_eq!(units_gone(&watcher), [0, 666, 0, 0]);
 }
+
+#[test]
+fn a_loss_that_waits_for_its_reason_outlives_a_restart_of_the_exporter() {
+    let (broker, mut watcher) = Broker::run();
+    empty_queues_of(&broker.path("consumequeue/TopicC"));
+    fs::remove_dir_all(broker.path("consumequeue/TopicA")).unwrap();
+    watcher.look();
+    watcher.stop();
+    let path = |name: &str| broker.dir.path().join(name);
+    for _ in 0..3 {
+        let mut watcher = Watcher::start(&path("store"), &path("logs"), &path("state"));
+        watcher.look();
+        wait(GRACE);
+        watcher.look();
+        assert_eq!(units_gone(&watcher), [0, 0, 0, 666 + 667]);
+        assert_eq!(watcher.gone(Explained::Unexplained).vanished_queues, 8);
+        watcher.stop();
+    }
+}

@@ -129,6 +129,11 @@ impl Losses {
         !self.waiting.is_empty()
     }
 
+    /// What waits for its explanation, longest first.
+    pub fn waiting(&self) -> impl Iterator<Item = &Shrinkage> {
+        self.waiting.iter().map(|(shrinkage, _)| shrinkage)
+    }
+
     /// Takes in what a pass found smaller, and counts what can be explained by now or has waited long enough. Returns what was
     /// counted, with the reason.
     pub fn settle(

@@ -3,6 +3,7 @@
 //! Positions in the logs, counts and high-water marks of the queues belong together: saved apart, a kill between two of them
 //! would count a line or a loss twice, or never. The file is written beside its place and renamed over it.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use crate::store::consumequeue::{Cut, Ends, UnitFormat};
 use crate::store::queue_files::QueueFiles;
 use crate::units::{PhysicalOffset, QueueOffset};
 use crate::watch::lines::TailPosition;
-use crate::watch::tree::{QueueEntry, QueueKey, QueueTree};
+use crate::watch::tree::{QueueEntry, QueueKey, QueueTree, Shrinkage};
 
 const SCHEMA: u32 = 1;
 const NAME: &str = "state.json";
@@ -83,11 +84,16 @@ struct SavedQueue(
 );
 
 impl Saved {
-    /// Gathers what is to be remembered.
+    /// Gathers what is to be remembered. Queues of which a loss waits for its explanation are remembered as they were before it,
+    /// so that the next life finds it again.
     #[must_use]
     pub fn of(root: &Path, tail: TailPosition, memory: Memory, tree: &QueueTree) -> Self {
+        let mut before = BTreeMap::new();
+        for Shrinkage { key, before: entry, .. } in memory.losses.waiting() {
+            before.entry((key.format, key.topic.clone(), key.queue)).or_insert(*entry);
+        }
         let mut queues: Vec<SavedTopic> = Vec::new();
-        for (format, topic, queue, entry) in tree.iter() {
+        let mut save = |format, topic: &Arc<str>, queue, entry: &QueueEntry| {
             let batch = format == UnitFormat::Batch;
             if queues.last().is_none_or(|last| last.topic != *topic || last.batch != batch) {
                 queues.push(SavedTopic { topic: topic.clone(), batch, queues: Vec::new() });
@@ -95,6 +101,14 @@ impl Saved {
             if let Some(last) = queues.last_mut() {
                 last.queues.push(SavedQueue::of(queue, entry));
             }
+        };
+        for (format, topic, queue, entry) in tree.iter() {
+            let before =
+                if before.is_empty() { None } else { before.remove(&(format, topic.clone(), queue)) };
+            save(format, topic, queue, before.as_ref().unwrap_or(entry));
+        }
+        for ((format, topic, queue), entry) in &before {
+            save(*format, topic, *queue, entry);
         }
         Self { schema: SCHEMA, root: root.to_owned(), tail, memory, queues }
     }
