@@ -172,3 +172,31 @@ fn a_second_kill_that_cuts_at_the_same_place_costs_nothing_more() {
     assert_as_the_broker_says(&watcher);
     assert_eq!(watcher.observer.lock().unwrap().memory.life.starts, [0, 2, 0]);
 }
+
+#[test]
+fn after_an_orderly_restart_a_restart_of_the_exporter_counts_nothing_more() {
+    let pod = Pod::new();
+    pod.store("before");
+    let mut watcher = pod.watcher();
+    watcher.look();
+    pod.store("restarted");
+    pod.log_start();
+    watcher.read_logs();
+    watcher.look();
+    pod.log(
+        "2026-11-23 16:00:00 INFO main - last shutdown normally, store path root dir: /home/rocketmq/store\n\
+         2026-11-23 16:00:01 INFO main - load over, and the max phy offset = 593726\n",
+    );
+    watcher.read_logs();
+    watcher.look();
+    watcher.stop();
+    for _ in 0..2 {
+        let mut watcher = pod.watcher();
+        watcher.look();
+        assert_eq!(watcher.ends("TopicA", 0), (0, 126));
+        assert_eq!(watcher.gone(Explained::Recovery).units_removed, LOST);
+        assert_eq!(Explained::ALL.map(|each| watcher.gone(each).units_removed).iter().sum::<u64>(), LOST);
+        assert_eq!(watcher.observer.lock().unwrap().memory.life.starts, [1, 1, 0]);
+        watcher.stop();
+    }
+}
