@@ -360,3 +360,27 @@ fn foreign_names_at_every_level_are_passed_over() {
     assert!(after.collectors.values().all(|state| state.error.is_none()), "{:?}", after.collectors);
     assert_eq!(case.removed(), 0);
 }
+
+#[test]
+fn a_table_that_is_gone_is_unknown_once_it_stays_so() {
+    let mut case = Case::dledger();
+    let known = case.look();
+    let of = |picture: &Picture| (picture.queues.offsets_beyond_and_below, picture.queues.mismatches.clone());
+    assert!(of(&known).0.is_some() && of(&known).1.is_some());
+    let (there, away) = (case.path("config"), case.dir.path().to_owned());
+    let move_tables = |from: &std::path::Path, to: &std::path::Path| {
+        for table in ["consumerOffset.json", "topics.json"] {
+            fs::rename(from.join(table), to.join(table)).unwrap();
+        }
+    };
+    move_tables(&there, &away);
+    case.look();
+    move_tables(&away, &there);
+    assert_eq!(case.look().tables, known.tables, "back as it was");
+    move_tables(&there, &away);
+    // A broker that writes a table anew takes the old one away first.
+    assert_eq!(of(&case.look()), of(&known));
+    assert_eq!(of(&case.look()), (None, None));
+    move_tables(&away, &there);
+    assert_eq!(of(&case.look()), of(&known));
+}

@@ -34,7 +34,7 @@ impl Broker {
         let root = dir.path().join("store");
         let store = StoreFiles::unpack(&capture, Stage::Running, &root, TimeShift::default()).unwrap();
         let mut broker = Self { dir, capture, store, lock: None };
-        broker.log(&broker.capture.first_run().to_vec());
+        broker.log(broker.capture.first_run());
         broker.take_lock();
         let last = broker.capture.first_run().last().unwrap().ms;
         set_now(EpochMillis(broker.capture.manifest().started_at_ms.first_run.0 + last));
@@ -75,7 +75,7 @@ impl Broker {
         let end = EpochMillis(self.capture.manifest().started_at_ms.timeline.0 + last);
         set_now(end);
         self.store.enter(&self.capture, Stage::Restarted, end).unwrap();
-        self.log(&self.capture.timeline().to_vec());
+        self.log(self.capture.timeline());
         self.take_lock();
         watcher.read_logs();
     }

@@ -94,6 +94,7 @@ pub struct Metadata {
     pub removed_topics: Vec<String>,
     parsed: BTreeMap<(Table, TableCopy), (EpochMillis, usize)>,
     half_seen: BTreeMap<(Table, TableCopy), (EpochMillis, usize)>,
+    missed: BTreeSet<(Table, TableCopy)>,
 }
 
 impl Metadata {
@@ -106,15 +107,29 @@ impl Metadata {
             for copy in TableCopy::ALL {
                 let path = copy.path(layout, table);
                 match copies.read(&path)? {
-                    None => {
-                        self.valid.remove(&(table, copy));
-                        self.parsed.remove(&(table, copy));
+                    None => self.miss(table, copy),
+                    Some(found) => {
+                        self.missed.remove(&(table, copy));
+                        self.take(table, copy, found);
                     }
-                    Some(found) => self.take(table, copy, found),
                 }
             }
         }
         Ok(())
+    }
+
+    /// A broker that writes a table anew takes the old one away first (`MixAll.string2File`): what it said holds until a second
+    /// pass misses it.
+    fn miss(&mut self, table: Table, copy: TableCopy) {
+        self.valid.remove(&(table, copy));
+        self.parsed.remove(&(table, copy));
+        if !self.missed.insert((table, copy)) {
+            match (copy, table) {
+                (TableCopy::Primary, Table::Topics) => self.topics = None,
+                (TableCopy::Primary, Table::ConsumerOffset) => self.consumer_offsets = None,
+                _ => {}
+            }
+        }
     }
 
     fn take(&mut self, table: Table, copy: TableCopy, found: &Copy) {
