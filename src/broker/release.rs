@@ -51,7 +51,7 @@ label_set! {
 }
 
 /// A release, and how it is known.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Detected {
     /// As written, `5.2.0`.
     pub version: String,

@@ -178,10 +178,12 @@ impl PassLoop {
         let release = self.release(seen.picture.lock);
         {
             let mut observer = self.observer();
-            observer.release =
-                release.or_else(|| only_known(observer.releases_told.from, observer.releases_told.to));
+            let told = only_known(observer.releases_told.from, observer.releases_told.to);
+            // A broker that is gone is still the one that will be started again; of two that its lines told of, the newer.
+            let known = observer.memory.release.take();
+            let by_lines = known.as_ref().is_none_or(|known| known.source == VersionSource::Log);
+            observer.memory.release = release.or(if by_lines { told.or(known) } else { known });
             observer.see(seen.picture, seen.shrinkages);
-            observer.last_pass_took = began.elapsed();
         }
         let mut is_outdated = false;
         if is_store {

@@ -1,7 +1,7 @@
 //! What one pass saw of a store, as plain data: nothing in it refers to a file that is open.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -212,4 +212,32 @@ pub struct Picture {
     pub failures: BTreeMap<ReadFailure, u64>,
     /// Whether the pass came to the end of the queues within its budget.
     pub is_complete: bool,
+}
+
+impl Picture {
+    /// A picture on which nothing is to be seen yet.
+    #[must_use]
+    pub fn blank(root: &Path, root_state: RootState, now: EpochMillis) -> Self {
+        Self {
+            taken_at: now,
+            root: root.to_owned(),
+            root_state,
+            log_kind: None,
+            queue_kind: None,
+            lock: None,
+            is_abort_present: None,
+            checkpoint: None,
+            ledger_checkpoint: None,
+            index_files: None,
+            queues: Queues::default(),
+            log: Log::default(),
+            tables: BTreeMap::new(),
+            removed_topics: Vec::new(),
+            disk_used: [None, None],
+            reclaimable: BTreeMap::new(),
+            collectors: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            is_complete: true,
+        }
+    }
 }

@@ -24,6 +24,7 @@ pub(super) async fn page(State(shared): State<Shared>) -> Html<String> {
     row(
         "release",
         observer
+            .memory
             .release
             .as_ref()
             .map_or_else(unknown, |release| format!("{} (by {})", release.version, release.source.as_str())),
