@@ -71,9 +71,16 @@ struct SavedTopic {
 }
 
 /// Queue, files (count, first base, last base, length), ends (min, its message, max, start and end of the last message,
-/// position), cut, whether it may be unordered; an array, as there may be many.
+/// position), cut, whether it may be unordered, mark where it is not the max; an array, as there may be many.
 #[derive(Debug, Serialize, Deserialize)]
-struct SavedQueue(u32, (u32, u64, u64, u64), Option<(i64, i64, i64, i64, i64, u64)>, Option<i64>, bool);
+struct SavedQueue(
+    u32,
+    (u32, u64, u64, u64),
+    Option<(i64, i64, i64, i64, i64, u64)>,
+    Option<i64>,
+    bool,
+    #[serde(default)] Option<i64>,
+);
 
 impl Saved {
     /// Gathers what is to be remembered.
@@ -171,6 +178,7 @@ impl SavedQueue {
             ends,
             cut,
             may_be_unordered,
+            Some(entry.mark().0).filter(|mark| *mark != entry.ends.map_or(0, |ends| ends.max.0)),
         )
     }
 
@@ -189,6 +197,7 @@ impl SavedQueue {
             may_be_unordered: self.4,
             has_empty_tail: false,
         });
-        QueueEntry::remembered(files, ends)
+        let entry = QueueEntry::remembered(files, ends);
+        self.5.map_or(entry, |mark| entry.marked(QueueOffset(mark)))
     }
 }

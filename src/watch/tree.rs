@@ -56,6 +56,18 @@ impl QueueEntry {
         Self { files, ends, mark, stamp: None, is_racy: false }
     }
 
+    /// The same, measured by `mark` ([`QueueEntry::mark`]) if a start is under way.
+    #[must_use]
+    pub fn marked(self, mark: QueueOffset) -> Self {
+        Self { mark, ..self }
+    }
+
+    /// By what a cut that is not known yet will be measured; to be remembered with the entry.
+    #[must_use]
+    pub fn mark(&self) -> QueueOffset {
+        self.mark
+    }
+
     /// Units of messages in it: without pre-blank ones.
     #[must_use]
     pub fn units(&self) -> u64 {
