@@ -8,6 +8,7 @@ mod stores;
 #[allow(dead_code, reason = "each test uses a part of it")]
 mod watcher;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::sync::Arc;
@@ -128,7 +129,48 @@ async fn queues_come_in_pages_that_are_together_all_of_them() {
     }
     assert_eq!(paged, all);
     let (_, one) = site.json("/api/v1/queues?topic=T0").await;
-    assert!(one["queues"].as_array().unwrap().iter().all(|queue| queue["topic"] == "T0"));
+    let one = one["queues"].as_array().unwrap();
+    assert!(!one.is_empty() && one.iter().all(|queue| queue["topic"] == "T0"), "{one:?}");
+    let (_, none) = site.json("/api/v1/queues?topic=T").await;
+    assert_eq!(none["queues"], serde_json::json!([]), "a whole name, no begin of one");
+}
+
+#[tokio::test]
+async fn a_page_may_end_between_the_two_kinds_of_one_queue() {
+    let site = Site::seen(|store| {
+        let dir = store.join("batchconsumequeue/T0/0");
+        fs::create_dir_all(&dir).unwrap();
+        fs::File::create(dir.join("00000000000000000000")).unwrap().set_len(460).unwrap();
+    });
+    let (mut kinds, mut path) = (Vec::new(), "/api/v1/queues?topic=T0&limit=1".to_owned());
+    loop {
+        let (_, page) = site.json(&path).await;
+        let queue = &page["queues"][0];
+        kinds.push((queue["queue"].as_u64().unwrap(), queue["kind"].as_str().unwrap().to_owned()));
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        path = format!("/api/v1/queues?topic=T0&limit=1&cursor={cursor}");
+    }
+    assert_eq!(kinds, [(0, "simple".to_owned()), (0, "batch".to_owned()), (1, "simple".to_owned())]);
+}
+
+#[tokio::test]
+async fn what_is_known_of_a_store_is_told_as_json() {
+    let site = Site::seen(|_| {});
+    let (status, body) = site.json("/api/v1/store").await;
+    assert_eq!(status, StatusCode::OK);
+    let store = &body["store"];
+    assert_eq!(
+        (&store["root_state"], &store["log_kind"], &store["queue_kind"]),
+        (&"store".into(), &"plain".into(), &"file".into())
+    );
+    assert_eq!(store["commitlog"]["files"], 7);
+    assert_eq!(store["commitlog"]["max_offset"], store["consumequeue"]["max_physical_offset"]);
+    assert_eq!(store["commitlog"]["max_offset"], 88_392);
+    assert_eq!(store["is_lock_held"], false);
+    assert!(store["collectors"]["consumequeue"]["error"].is_null(), "{store}");
+    assert_eq!(body["losses"]["recovery"]["units_removed"], 0);
+    let (_, before) = Site::new(|_| {}).json("/api/v1/store").await;
+    assert!(before["store"].is_null(), "nothing is made up before the first pass");
 }
 
 #[tokio::test]
@@ -138,7 +180,13 @@ async fn a_bad_parameter_is_named_and_a_bad_path_is_not_found() {
         ("/api/v1/queues?limit=0", "limit"),
         ("/api/v1/queues?limit=many", "limit"),
         ("/api/v1/queues?cursor=x", "cursor"),
+        ("/api/v1/queues?limit=10001", "limit"),
+        ("/api/v1/queues?limit=-1", "limit"),
+        ("/api/v1/queues?limit=1&limit=2", "limit"),
+        ("/api/v1/queues?topic=a&topic=b", "topic"),
+        ("/api/v1/queues?cursor=:T0", "cursor"),
         ("/api/v1/events?since=yesterday", "since"),
+        ("/api/v1/events?since=1&since=2", "since"),
     ] {
         let (status, body) = site.json(path).await;
         assert_eq!((status, &body["error"]), (StatusCode::BAD_REQUEST, &"bad_parameter".into()), "{path}");
@@ -171,6 +219,66 @@ async fn events_are_told_behind_a_number() {
     assert!(page.contains("&lt;script&gt;") && !page.contains("<script>"), "{page}");
 }
 
+#[derive(Debug)]
+struct Sample {
+    name: String,
+    labels: BTreeMap<String, String>,
+}
+
+/// Reads a scrape as strictly as the format is written down: every line is a comment that is known, or a sample of the metric
+/// that was announced last.
+fn samples(text: &str) -> Vec<Sample> {
+    let mut samples = Vec::new();
+    let mut announced = String::new();
+    assert!(text.ends_with('\n'));
+    for line in text.trim_end_matches('\n').split('\n') {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            assert!(["counter", "gauge"].contains(&kind), "{line}");
+            announced = name.to_owned();
+            continue;
+        }
+        if line.starts_with("# HELP ") || line == "# EOF" {
+            continue;
+        }
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let mut rest = line.trim_start_matches(is_of_name);
+        let name = line[..line.len() - rest.len()].to_owned();
+        assert!(name == announced || name.strip_suffix("_total") == Some(&announced), "{line}");
+        let mut labels = BTreeMap::new();
+        if let Some(inner) = rest.strip_prefix('{') {
+            rest = inner;
+            loop {
+                let (label, value) = rest.split_once("=\"").unwrap();
+                assert!(!label.is_empty() && label.chars().all(is_of_name), "{line}");
+                let (mut text, mut chars) = (String::new(), value.chars());
+                loop {
+                    match chars.next().unwrap() {
+                        '"' => break,
+                        '\\' => text.push(match chars.next().unwrap() {
+                            'n' => '\n',
+                            escaped @ ('\\' | '"') => escaped,
+                            other => panic!("\\{other} in {line}"),
+                        }),
+                        c => text.push(c),
+                    }
+                }
+                assert_eq!(labels.insert(label.to_owned(), text), None, "{line}");
+                rest = chars.as_str();
+                match rest.strip_prefix(',') {
+                    Some(more) => rest = more,
+                    None => break,
+                }
+            }
+            rest = rest.strip_prefix('}').unwrap_or_else(|| panic!("{line}"));
+        }
+        let value = rest.strip_prefix(' ').unwrap_or_else(|| panic!("{line}"));
+        assert!(value.parse::<f64>().is_ok(), "{line}");
+        samples.push(Sample { name, labels });
+    }
+    samples
+}
+
 #[tokio::test]
 async fn hostile_names_of_topics_break_nothing() {
     use std::os::unix::ffi::OsStrExt;
@@ -185,14 +293,21 @@ async fn hostile_names_of_topics_break_nothing() {
             fs::File::create(dir.join("00000000000000000000")).unwrap().set_len(200).unwrap();
         }
     });
-    let (_, text) = site.get("/metrics").await;
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let (series, value) = line.rsplit_once(' ').unwrap();
-        assert!(value.parse::<f64>().is_ok(), "{line}");
-        assert!(series.starts_with("rocketmq_store_") || series.starts_with("process_"), "{line}");
-        assert_eq!(series.contains('{'), series.ends_with('}'), "{line}");
+    for accept in ["text/plain", "application/openmetrics-text; version=1.0.0"] {
+        let response = site.get_with("/metrics", &[(header::ACCEPT, accept)]).await;
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let samples = samples(std::str::from_utf8(&bytes).unwrap());
+        let topics: BTreeSet<&str> = samples
+            .iter()
+            .filter(|sample| sample.name == "rocketmq_store_topic_queues")
+            .map(|sample| sample.labels["topic"].as_str())
+            .collect();
+        for name in ["a\"b\\c", "new\nline", "<script>alert(1)<script>", "主题"] {
+            assert!(topics.contains(name), "{name:?} in {topics:?}");
+        }
+        let series: BTreeSet<_> = samples.iter().map(|sample| (&sample.name, &sample.labels)).collect();
+        assert_eq!(series.len(), samples.len(), "no series comes twice");
     }
-    assert!(text.contains(r#"topic="a\"b\\c""#) && text.contains(r#"topic="new\nline""#));
     let (status, queues) = site.json("/api/v1/queues?limit=10000").await;
     assert_eq!(status, StatusCode::OK);
     assert!(queues["queues"].as_array().unwrap().iter().any(|queue| queue["topic"] == "主题"));

@@ -271,7 +271,7 @@ impl Passes {
                 bad,
             });
         }
-        rows.sort_by(|a, b| (&a.topic, a.queue).cmp(&(&b.topic, b.queue)));
+        rows.sort_by(|a, b| (&a.topic, a.queue, a.format).cmp(&(&b.topic, b.queue, b.format)));
         queues.rows = Arc::new(rows);
         picture.queues = queues;
     }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Query, State};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
@@ -105,35 +104,39 @@ fn losses(observer: &Observer) -> Value {
     json!(Explained::ALL.map(of).into_iter().collect::<std::collections::BTreeMap<_, _>>())
 }
 
-#[derive(Deserialize)]
-pub(super) struct QueuesQuery {
-    topic: Option<String>,
-    cursor: Option<String>,
-    limit: Option<String>,
+/// The query as pairs: no form of it is refused by anything but the code that wants a parameter.
+pub(super) type Pairs = Query<Vec<(String, String)>>;
+
+/// The value of a parameter, if it is given.
+fn one(pairs: &Pairs, name: &'static str) -> Result<Option<String>, ApiError> {
+    let mut values = pairs.iter().filter(|(given, _)| given == name).map(|(_, value)| value);
+    let first = values.next();
+    match values.next() {
+        None => Ok(first.cloned()),
+        Some(found) => Err(ApiError::Parameter { name, found: found.clone(), expected: "no second value" }),
+    }
 }
 
 /// A page of queues by topic and id. The cursor names the last queue of the page before, so pages stay whole while queues come
 /// and go.
-pub(super) async fn queues(
-    State(shared): State<Shared>,
-    Query(query): Query<QueuesQuery>,
-) -> Result<Json<Value>, ApiError> {
-    let limit = match &query.limit {
+pub(super) async fn queues(State(shared): State<Shared>, query: Pairs) -> Result<Json<Value>, ApiError> {
+    let (topic, cursor) = (one(&query, "topic")?, one(&query, "cursor")?);
+    let limit = match &one(&query, "limit")? {
         None => QUEUES.0,
         Some(text) => text.parse().ok().filter(|limit| (1..=QUEUES.1).contains(limit)).ok_or_else(|| {
             ApiError::Parameter { name: "limit", found: text.clone(), expected: "a number from 1 to 10000" }
         })?,
     };
-    let cursor = query.cursor.as_deref().map(parse_cursor).transpose()?;
+    let cursor = cursor.as_deref().map(parse_cursor).transpose()?;
     let picture = shared.observer().picture.clone().filter(|picture| picture.log_kind.is_some());
     let rows = Arc::clone(&picture.as_ref().ok_or(ApiError::NotYet)?.queues.rows);
-    let from = cursor
-        .map_or(0, |(topic, queue)| rows.partition_point(|row| (&*row.topic, row.queue) <= (topic, queue)));
-    let is_wanted = |row: &&QueueRow| query.topic.as_ref().is_none_or(|topic| **topic == *row.topic);
+    let from =
+        cursor.map_or(0, |last| rows.partition_point(|row| (&*row.topic, row.queue, row.format) <= last));
+    let is_wanted = |row: &&QueueRow| topic.as_ref().is_none_or(|topic| **topic == *row.topic);
     let mut page: Vec<&QueueRow> = rows.iter().skip(from).filter(is_wanted).take(limit + 1).collect();
     let has_more = page.len() > limit;
     page.truncate(limit);
-    let next = page.last().filter(|_| has_more).map(|row| format!("{}:{}", row.queue, row.topic));
+    let next = page.last().filter(|_| has_more).map(|row| cursor_at(row));
     Ok(Json(json!({
         "seen_at": picture.as_ref().map(|picture| picture.taken_at),
         "queues": page.into_iter().map(queue).collect::<Vec<_>>(),
@@ -154,26 +157,30 @@ fn queue(row: &QueueRow) -> Value {
     })
 }
 
-fn parse_cursor(text: &str) -> Result<(&str, u32), ApiError> {
-    text.split_once(':').and_then(|(queue, topic)| Some((topic, queue.parse().ok()?))).ok_or_else(|| {
-        ApiError::Parameter {
-            name: "cursor",
-            found: text.to_owned(),
-            expected: "next_cursor of the page before",
-        }
+/// `<queue>:<topic>`, with a `b` behind the number of a batch queue: a queue can be there in both kinds.
+fn cursor_at(row: &QueueRow) -> String {
+    let kind = if row.format == UnitFormat::Batch { "b" } else { "" };
+    format!("{}{kind}:{}", row.queue, row.topic)
+}
+
+fn parse_cursor(text: &str) -> Result<(&str, u32, UnitFormat), ApiError> {
+    let parse = || {
+        let (queue, topic) = text.split_once(':')?;
+        let (queue, format) = match queue.strip_suffix('b') {
+            Some(queue) => (queue, UnitFormat::Batch),
+            None => (queue, UnitFormat::Simple),
+        };
+        Some((topic, queue.parse().ok()?, format))
+    };
+    parse().ok_or_else(|| ApiError::Parameter {
+        name: "cursor",
+        found: text.to_owned(),
+        expected: "next_cursor of the page before",
     })
 }
 
-#[derive(Deserialize)]
-pub(super) struct EventsQuery {
-    since: Option<String>,
-}
-
-pub(super) async fn events(
-    State(shared): State<Shared>,
-    Query(query): Query<EventsQuery>,
-) -> Result<Json<Value>, ApiError> {
-    let since = match &query.since {
+pub(super) async fn events(State(shared): State<Shared>, query: Pairs) -> Result<Json<Value>, ApiError> {
+    let since = match &one(&query, "since")? {
         None => 0,
         Some(text) => text.parse().map_err(|_| ApiError::Parameter {
             name: "since",

@@ -1,5 +1,6 @@
 //! The exporter without its threads: looks when it is told to, at a time that it is told.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,9 +16,19 @@ use rocketmq_store_exporter::store::layout::LayoutOptions;
 use rocketmq_store_exporter::units::EpochMillis;
 use rocketmq_store_exporter::watch::lines::LogTail;
 
-/// When everything happens: some time after the fixtures were made.
+thread_local! {
+    /// When everything happens unless a test says otherwise: some time after the fixtures were made.
+    static NOW: Cell<EpochMillis> = const { Cell::new(EpochMillis(1_795_430_000_000)) };
+}
+
+/// The time of this test.
 pub fn now() -> EpochMillis {
-    EpochMillis(1_795_430_000_000)
+    NOW.get()
+}
+
+/// Makes it that time, for the thread of this test.
+pub fn set_now(now: EpochMillis) {
+    NOW.set(now);
 }
 
 /// One life of the exporter.
