@@ -106,7 +106,14 @@ pub fn demo(listen_addresses: &[ListenAddress]) -> Result<(), Error> {
 
     let sidecar = Sidecar::start(&config)?;
     let runtime = runtime()?;
-    let servers = runtime.block_on(Servers::start(&sidecar, &config))?;
+    let servers = match runtime.block_on(Servers::start(&sidecar, &config)) {
+        Ok(servers) => servers,
+        Err(error) => {
+            // Before the player's directory goes, whoever writes to it must have ended.
+            sidecar.stop();
+            return Err(error);
+        }
+    };
     let url = servers.url();
     let story = spawn("story", move || {
         let mut terminal = std::io::stdout();

@@ -6,6 +6,7 @@
 //!
 //! | room | knows |
 //! |---|---|
+//! | [`label`] | closed sets of words |
 //! | [`units`] | positions and times as types |
 //! | [`format`](mod@format) | what bytes mean |
 //! | [`broker`] | what the broker was told, and which release it is |
@@ -28,6 +29,7 @@ pub mod config;
 pub mod demo;
 pub mod format;
 pub mod inspect;
+pub mod label;
 pub mod metrics;
 pub mod observe;
 pub mod recovery;

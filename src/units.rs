@@ -52,23 +52,28 @@ impl EpochMillis {
         self.0 as f64 / 1000.0
     }
 
-    /// The time in UTC to the second, `2026-11-23 09:10:18Z` (proleptic Gregorian calendar).
+    /// The time in UTC to the second, `2026-11-23 09:10:18`.
     #[must_use]
     pub fn as_utc(self) -> String {
         let seconds = self.0.div_euclid(1000);
-        let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-        // Days since 0000-03-01, in eras of 400 years.
-        let shifted = days + 719_468;
-        let (era, day) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-        let year_of_era = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-        let day_of_year = day - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let month_from_march = (5 * day_of_year + 2) / 153;
-        let day_of_month = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-        let year = year_of_era + era * 400 + i64::from(month <= 2);
-        let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-        format!("{year:04}-{month:02}-{day_of_month:02} {hour:02}:{minute:02}:{second:02}Z")
+        let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+        let (year, month, day) = date(days);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
     }
+}
+
+/// Year, month and day in the proleptic Gregorian calendar, of days from 1970-01-01 on; years begin in March so that the leap
+/// day comes last.
+fn date(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let year = era * 400 + year_of_era;
+    if month < 10 { (year, month + 3, day) } else { (year + 1, month - 9, day) }
 }
 
 #[cfg(test)]
@@ -77,9 +82,9 @@ mod tests {
 
     #[test]
     fn times_are_told_in_utc() {
-        assert_eq!(EpochMillis(1_795_424_994_443).as_utc(), "2026-11-23 09:09:54Z");
-        assert_eq!(EpochMillis(0).as_utc(), "1970-01-01 00:00:00Z");
-        assert_eq!(EpochMillis(951_782_400_000).as_utc(), "2000-02-29 00:00:00Z");
-        assert_eq!(EpochMillis(-1).as_utc(), "1969-12-31 23:59:59Z");
+        assert_eq!(EpochMillis(1_795_424_994_443).as_utc(), "2026-11-23 09:09:54");
+        assert_eq!(EpochMillis(0).as_utc(), "1970-01-01 00:00:00");
+        assert_eq!(EpochMillis(951_782_400_000).as_utc(), "2000-02-29 00:00:00");
+        assert_eq!(EpochMillis(-1).as_utc(), "1969-12-31 23:59:59");
     }
 }

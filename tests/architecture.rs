@@ -151,9 +151,11 @@ fn the_front_of_a_room_holds_no_logic() {
     for (path, code) in sources().iter().filter(|(path, _)| path.ends_with("mod.rs")) {
         assert!(code.starts_with("//! "), "{path} says what it knows");
         let mut owner = String::new();
-        for line in
-            code_lines(code).filter(|line| !line.is_empty() && !line.starts_with([' ', '}', '#', ')']))
-        {
+        // A closed set of words is declared as an enum inside of a macro.
+        let code: String = code_lines(code).map(|line| format!("{line}\n")).collect();
+        let code = code.replace("label_set! {\n    pub enum ", "pub enum ");
+        let is_outermost = |line: &&str| !line.is_empty() && !line.starts_with([' ', '}', '#', ')']);
+        for line in code.lines().filter(is_outermost) {
             let words: Vec<&str> = line.trim_end_matches([' ', '{']).split_whitespace().collect();
             let words = if words[0].starts_with("pub") { &words[1..] } else { &words[..] };
             let is_front = match words[0] {

@@ -168,3 +168,18 @@ fn a_reader_that_goes_away_is_no_panic() {
         .unwrap();
     assert_eq!(stderr(&output), "");
 }
+
+#[test]
+fn a_demo_that_cannot_serve_says_so_and_leaves_nothing_behind() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let dir = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_rocketmq-store-exporter"))
+        .args(["demo", "--web.listen-address", &address])
+        .env("TMPDIR", dir.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8(output.stderr).unwrap().contains(&address));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}

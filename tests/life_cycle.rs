@@ -160,3 +160,45 @@ fn a_life_comes_out_of_a_file_as_it_went_in() {
         assert_eq!(read, life);
     }
 }
+
+#[test]
+fn progress_and_the_expected_end_follow_the_lines_of_a_recovery() {
+    use rocketmq_store_exporter::observe::picture::{Log, Picture, QueueRow, Queues};
+    use rocketmq_store_exporter::store::consumequeue::UnitFormat;
+    use rocketmq_store_exporter::store::layout::RootState;
+    use rocketmq_store_exporter::units::{PhysicalOffset, QueueOffset};
+
+    let row = |queue| QueueRow {
+        topic: "TopicA".into(),
+        queue,
+        format: UnitFormat::Simple,
+        files: 1,
+        min: QueueOffset(0),
+        max: QueueOffset(1),
+        max_physical: PhysicalOffset(1),
+        bad: None,
+    };
+    let picture = Picture {
+        queues: Queues { rows: (0..14).map(row).collect::<Vec<_>>().into(), ..Queues::default() },
+        log: Log { max: Some(1_189_738), ..Log::default() },
+        ..Picture::blank(Path::new("/store"), RootState::Store, EpochMillis(0))
+    };
+    let all = lines("5.2.0-dledger-killed.store.log");
+    let mut life = Life::default();
+    let mut scanned = 0;
+    for line in &all {
+        life.hear(line);
+        scanned += usize::from(line.event == Event::RecoverCqDone);
+        if scanned == 7 {
+            break;
+        }
+    }
+    let progress = life.progress(&picture).unwrap();
+    assert_eq!((progress.queues, progress.log), (Some(0.5), None));
+    // Half of the first of two parts is a quarter: 10 s so far, 40 s in all.
+    let began = life.start.as_ref().unwrap().began_at.0;
+    assert_eq!(life.estimated_end(&progress, EpochMillis(began + 10_000)), Some(EpochMillis(began + 40_000)));
+    hear(&mut life, &all);
+    life.look(HELD, true, EpochMillis(began + 60_000));
+    assert_eq!(life.progress(&picture), None, "nothing is under way");
+}

@@ -87,7 +87,7 @@ fn the_decisive_lines_of_an_index_loss_are_read() {
     assert_eq!(found.fact, Some(Fact::Truncation { consumequeue_max: 1_189_738, process_offset: 0 }));
     assert_eq!(found.at, EpochMillis(1_795_416_891_000));
     assert_eq!(found.level, Level::Info);
-    assert_eq!(found.version_hint(), Some(Releases { from: Some((5, 2, 0)), to: None }));
+    assert_eq!(found.releases, Some(Releases { from: Some((5, 2, 0)), to: None }));
     let found =
         text("maxPhyOffsetOfConsumeQueue(1092018) >= processOffset(1092018), truncate dirty logic files");
     assert_eq!(found.event, Event::DirtyLogicChecked);

@@ -6,6 +6,8 @@
 
 use std::path::Path;
 
+use crate::label::label_set;
+
 /// Three numbers.
 pub type Release = (u8, u8, u8);
 
@@ -30,41 +32,26 @@ pub const KNOWN: [Release; 17] = [
     (5, 5, 0),
 ];
 
-/// How a release is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum VersionSource {
-    /// `--broker.version`
-    Flag,
-    /// `broker.version` in the configuration file
-    Config,
-    /// `ROCKETMQ_VERSION`
-    Env,
-    /// the jars that the broker's process has open
-    Process,
-    /// the jars in `ROCKETMQ_HOME/lib`
-    Jar,
-    /// lines that only this release prints
-    Log,
-}
-
-impl VersionSource {
-    /// The label value.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Flag => "flag",
-            Self::Config => "config",
-            Self::Env => "env",
-            Self::Process => "process",
-            Self::Jar => "jar",
-            Self::Log => "log",
-        }
+label_set! {
+    /// How a release is known.
+    pub enum VersionSource {
+        /// `--broker.version`
+        Flag = "flag",
+        /// `broker.version` in the configuration file
+        Config = "config",
+        /// `ROCKETMQ_VERSION`
+        Env = "env",
+        /// the jars that the broker's process has open
+        Process = "process",
+        /// the jars in `ROCKETMQ_HOME/lib`
+        Jar = "jar",
+        /// lines that only this release prints
+        Log = "log",
     }
 }
 
 /// A release, and how it is known.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Detected {
     /// As written, `5.2.0`.
     pub version: String,

@@ -179,23 +179,7 @@ fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
 /// The time as a broker writes it at the begin of a line; what is below a second is cut off.
 #[must_use]
 pub fn stamp(at: EpochMillis) -> String {
-    let seconds = at.0.saturating_add(GMT_PLUS_8_MILLIS).div_euclid(1000);
-    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let (year, month, day) = date(days);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
-}
-
-/// The opposite of [`days_since_epoch`].
-fn date(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let year = era * 400 + year_of_era;
-    if month < 10 { (year, month + 3, day) } else { (year + 1, month - 9, day) }
+    EpochMillis(at.0.saturating_add(GMT_PLUS_8_MILLIS)).as_utc()
 }
 
 #[cfg(test)]

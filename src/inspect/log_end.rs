@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::format::ledger_entry::LEDGER_HEADER_LEN;
 use crate::format::message::Message;
+use crate::label::label_set;
 use crate::store::StoreError;
 use crate::store::layout::LogKind;
 use crate::store::log_frame::{LogFrame, Record};
@@ -26,30 +27,15 @@ pub enum ReadMode {
     Pread,
 }
 
-/// What stands behind the last record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TailState {
-    /// There is no record at all.
-    Empty,
-    /// Zeros, as after every orderly write.
-    Clean,
-    /// Bytes that are no record, in two passes at the same place.
-    Torn,
-}
-
-impl TailState {
-    /// Every state, in the order in which they are exported.
-    pub const ALL: [Self; 3] = [Self::Empty, Self::Clean, Self::Torn];
-
-    /// The label value.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Empty => "empty",
-            Self::Clean => "clean",
-            Self::Torn => "torn",
-        }
+label_set! {
+    /// What stands behind the last record.
+    pub enum TailState {
+        /// There is no record at all.
+        Empty = "empty",
+        /// Zeros, as after every orderly write.
+        Clean = "clean",
+        /// Bytes that are no record, in two passes at the same place.
+        Torn = "torn",
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::small_files::{Copies, Copy};
 use crate::format::loose_json;
+use crate::label::label_set;
 use crate::store::StoreError;
 use crate::store::layout::Layout;
 use crate::units::{EpochMillis, QueueOffset};
@@ -42,28 +43,17 @@ impl Table {
     }
 }
 
-/// Which copy of a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TableCopy {
-    /// `<table>.json`
-    Primary,
-    /// `<table>.json.bak`
-    Backup,
+label_set! {
+    /// Which copy of a table.
+    pub enum TableCopy {
+        /// `<table>.json`
+        Primary = "primary",
+        /// `<table>.json.bak`
+        Backup = "backup",
+    }
 }
 
 impl TableCopy {
-    /// Both, in the order in which they are exported.
-    pub const ALL: [Self; 2] = [Self::Primary, Self::Backup];
-
-    /// The label value.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Primary => "primary",
-            Self::Backup => "backup",
-        }
-    }
-
     /// Its path.
     #[must_use]
     pub fn path(self, layout: &Layout, table: Table) -> std::path::PathBuf {
@@ -198,38 +188,23 @@ fn consumer_offsets(value: &Value) -> Vec<(String, String, u32, QueueOffset)> {
     offsets
 }
 
-/// What a topic is for, by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TopicClass {
-    /// Made by users.
-    User,
-    /// `%RETRY%<group>`
-    Retry,
-    /// `%DLQ%<group>`
-    Dlq,
-    /// `%LMQ%...`
-    Lmq,
-    /// The broker's own.
-    System,
+label_set! {
+    /// What a topic is for, by its name.
+    pub enum TopicClass {
+        /// Made by users.
+        User = "user",
+        /// `%RETRY%<group>`
+        Retry = "retry",
+        /// `%DLQ%<group>`
+        Dlq = "dlq",
+        /// `%LMQ%...`
+        Lmq = "lmq",
+        /// The broker's own.
+        System = "system",
+    }
 }
 
 impl TopicClass {
-    /// Every class, in the order in which they are exported.
-    pub const ALL: [Self; 5] = [Self::User, Self::Retry, Self::Dlq, Self::Lmq, Self::System];
-
-    /// The label value.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Retry => "retry",
-            Self::Dlq => "dlq",
-            Self::Lmq => "lmq",
-            Self::System => "system",
-        }
-    }
-
     /// The class of a topic of this name (upstream: `TopicValidator`, `MixAll`).
     #[must_use]
     pub fn of(topic: &str) -> Self {

@@ -76,7 +76,7 @@ impl StoreCollector {
         let broker = &self.options.broker;
         let told = |text: String| if self.options.is_broker_told { text } else { String::new() };
         let picture = observer.picture.as_deref();
-        let release = observer.release.as_ref();
+        let release = observer.memory.release.as_ref();
         families.set(
             &m::BROKER_INFO,
             &[

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +75,10 @@ pub struct Memory {
     pub log_max: Option<u64>,
     /// How often, and by how many bytes in all, the end of the log went back.
     pub log_truncations: (u64, u64),
-    /// Topics that the broker said it deleted.
+    /// Which release runs, or ran last, and how that is known.
+    #[serde(default)]
+    pub release: Option<Detected>,
+    /// Topics that were deleted not long ago.
     pub deleted_topics: BTreeMap<Arc<str>, EpochMillis>,
 }
 
@@ -93,8 +95,6 @@ pub struct Observer {
     pub tail_position: TailPosition,
     /// How the tail fares.
     pub tail: CollectorState,
-    /// Which release runs, and how that is known.
-    pub release: Option<Detected>,
     /// The range of releases that print what was read.
     pub releases_told: crate::watch::Releases,
     /// Queues as the broker's lines tell of them; gathered only while nothing is known of queues otherwise.
@@ -105,8 +105,6 @@ pub struct Observer {
     pub is_dirty: bool,
     /// Reads that failed since the exporter started.
     pub read_failures: BTreeMap<ReadFailure, u64>,
-    /// How long the last pass took.
-    pub last_pass_took: Duration,
 }
 
 impl Observer {

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::picture::{
-    BadQueue, Collector, CollectorState, Log, Picture, QueueRow, Queues, Reclaimable, TopicMismatch,
+    BadQueue, Collector, CollectorState, Picture, QueueRow, Queues, Reclaimable, TopicMismatch,
 };
 use crate::inspect::disk;
 use crate::inspect::log_end::{self, LogEnd, ReadMode};
@@ -109,7 +109,7 @@ impl Passes {
 
     /// Looks at everything once.
     pub fn look(&mut self, thoroughness: Thoroughness, now: EpochMillis) -> Seen {
-        let mut picture = self.blank(now);
+        let mut picture = Picture::blank(&self.options.root, RootState::Missing, now);
         let began = Instant::now();
         let layout = match self.detect() {
             Ok(layout) => layout,
@@ -137,30 +137,6 @@ impl Passes {
         self.layout = Some(layout);
         picture.collectors.clone_from(&self.collectors);
         Seen { picture, shrinkages }
-    }
-
-    fn blank(&self, now: EpochMillis) -> Picture {
-        Picture {
-            taken_at: now,
-            root: self.options.root.clone(),
-            root_state: RootState::Missing,
-            log_kind: None,
-            queue_kind: None,
-            lock: None,
-            is_abort_present: None,
-            checkpoint: None,
-            ledger_checkpoint: None,
-            index_files: None,
-            queues: Queues::default(),
-            log: Log::default(),
-            tables: BTreeMap::new(),
-            removed_topics: Vec::new(),
-            disk_used: [None, None],
-            reclaimable: BTreeMap::new(),
-            collectors: BTreeMap::new(),
-            failures: BTreeMap::new(),
-            is_complete: true,
-        }
     }
 
     fn note(&mut self, collector: Collector, began: Instant, now: EpochMillis, error: Option<String>) {

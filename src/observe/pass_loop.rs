@@ -11,7 +11,7 @@ use super::evidence::Evidence;
 use super::observer::{Observer, ToldQueue};
 use super::pass::Passes;
 use super::state_file::Saved;
-use crate::broker::release::{Places, VersionSource, only_known};
+use crate::broker::release::{Detected, Places, VersionSource, only_known};
 use crate::recovery::queue_truncation::Truncation;
 use crate::store::consumequeue::{Ends, UnitFormat};
 use crate::store::lock::{self, LockState};
@@ -64,6 +64,7 @@ pub struct PassLoop {
     pub clock: fn() -> EpochMillis,
     /// Whether an earlier life of the exporter left its marks.
     pub has_marks: bool,
+    release: Option<(Option<i32>, Option<Detected>)>,
     cost: Duration,
     thorough_at: Option<Instant>,
     saved_at: Option<Instant>,
@@ -86,6 +87,7 @@ impl PassLoop {
             options,
             clock,
             has_marks,
+            release: None,
             cost: Duration::ZERO,
             thorough_at: None,
             saved_at: None,
@@ -178,10 +180,12 @@ impl PassLoop {
         let release = self.release(seen.picture.lock);
         {
             let mut observer = self.observer();
-            observer.release =
-                release.or_else(|| only_known(observer.releases_told.from, observer.releases_told.to));
+            let told = only_known(observer.releases_told.from, observer.releases_told.to);
+            // A broker that is gone is still the one that will be started again; of two that its lines told of, the newer.
+            let known = observer.memory.release.take();
+            let by_lines = known.as_ref().is_none_or(|known| known.source == VersionSource::Log);
+            observer.memory.release = release.or(if by_lines { told.or(known) } else { known });
             observer.see(seen.picture, seen.shrinkages);
-            observer.last_pass_took = began.elapsed();
         }
         let mut is_outdated = false;
         if is_store {
@@ -201,18 +205,27 @@ impl PassLoop {
         is_outdated
     }
 
-    fn release(&self, lock: Option<LockState>) -> Option<crate::broker::release::Detected> {
+    /// The release as everything but the log tells it. Looked for once for each process that holds the lock: a broker may have
+    /// tens of thousands of files open.
+    fn release(&mut self, lock: Option<LockState>) -> Option<Detected> {
         let pid = match lock {
             Some(LockState::Held { pid }) if pid > 0 => Some(pid),
             _ => None,
         };
-        Places {
+        if let Some((of, release)) = &self.release
+            && *of == pid
+        {
+            return release.clone();
+        }
+        let places = Places {
             told: self.options.version.as_ref().map(|(version, source)| (version.as_str(), *source)),
             env: std::env::var("ROCKETMQ_VERSION").ok(),
             home: std::env::var("ROCKETMQ_HOME").ok(),
             pid,
-        }
-        .detect()
+        };
+        let release = places.detect();
+        self.release = Some((pid, release.clone()));
+        release
     }
 
     /// Tells the queues of a recovery that is over: what it cut may not show on disk. Says whether there was one to tell of.

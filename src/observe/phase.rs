@@ -16,6 +16,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::label::label_set;
 use crate::store::lock::LockState;
 use crate::units::EpochMillis;
 use crate::watch::{Fact, Occurrence, PhaseHint};
@@ -26,52 +27,27 @@ pub const SILENCE: i64 = 300_000;
 /// Lines are written by another thread of the broker: those of a start may come this much after its lock (ms).
 const LINE_DELAY: i64 = 3_000;
 
-/// Where the broker is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// No broker works on the store.
-    Stopped,
-    /// `load()`: files are listed and mapped.
-    Loading,
-    /// Consume queues are scanned.
-    RecoveringConsumequeue,
-    /// The log is walked.
-    RecoveringCommitlog,
-    /// `start()`: loaded, not yet serving.
-    Starting,
-    /// The lock is held.
-    Running,
-    /// `load()` failed; the process ends.
-    Failed,
+label_set! {
+    /// Where the broker is.
+    pub enum Phase {
+        /// No broker works on the store.
+        Stopped = "stopped",
+        /// `load()`: files are listed and mapped.
+        Loading = "loading",
+        /// Consume queues are scanned.
+        RecoveringConsumequeue = "recovering_consumequeue",
+        /// The log is walked.
+        RecoveringCommitlog = "recovering_commitlog",
+        /// `start()`: loaded, not yet serving.
+        Starting = "starting",
+        /// The lock is held.
+        Running = "running",
+        /// `load()` failed; the process ends.
+        Failed = "failed",
+    }
 }
 
 impl Phase {
-    /// Every phase, in the order of a life.
-    pub const ALL: [Self; 7] = [
-        Self::Stopped,
-        Self::Loading,
-        Self::RecoveringConsumequeue,
-        Self::RecoveringCommitlog,
-        Self::Starting,
-        Self::Running,
-        Self::Failed,
-    ];
-
-    /// The label value.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Stopped => "stopped",
-            Self::Loading => "loading",
-            Self::RecoveringConsumequeue => "recovering_consumequeue",
-            Self::RecoveringCommitlog => "recovering_commitlog",
-            Self::Starting => "starting",
-            Self::Running => "running",
-            Self::Failed => "failed",
-        }
-    }
-
     /// Whether a start is under way: the time in which recovery may take things away.
     #[must_use]
     pub fn is_start(self) -> bool {
@@ -82,57 +58,27 @@ impl Phase {
     }
 }
 
-/// How the broker's life before a start ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PreviousShutdown {
-    /// Orderly: `abort` was gone.
-    Clean,
-    /// Killed or failed: `abort` was there.
-    Unclean,
-    /// Neither the line nor the file was seen in time.
-    Unknown,
-}
-
-impl PreviousShutdown {
-    /// Every kind, in the order in which they are exported.
-    pub const ALL: [Self; 3] = [Self::Clean, Self::Unclean, Self::Unknown];
-
-    /// The label value.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Clean => "clean",
-            Self::Unclean => "unclean",
-            Self::Unknown => "unknown",
-        }
+label_set! {
+    /// How the broker's life before a start ended.
+    pub enum PreviousShutdown {
+        /// Orderly: `abort` was gone.
+        Clean = "clean",
+        /// Killed or failed: `abort` was there.
+        Unclean = "unclean",
+        /// Neither the line nor the file was seen in time.
+        Unknown = "unknown",
     }
 }
 
-/// A part of recovery, timed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RecoveryPart {
-    /// From the first line of the start to the end of recovery.
-    Total,
-    /// The scan of the consume queues.
-    Consumequeue,
-    /// The walk over the log.
-    Commitlog,
-}
-
-impl RecoveryPart {
-    /// Every part.
-    pub const ALL: [Self; 3] = [Self::Total, Self::Consumequeue, Self::Commitlog];
-
-    /// The label value.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Total => "total",
-            Self::Consumequeue => "consumequeue",
-            Self::Commitlog => "commitlog",
-        }
+label_set! {
+    /// A part of recovery, timed.
+    pub enum RecoveryPart {
+        /// From the first line of the start to the end of recovery.
+        Total = "total",
+        /// The scan of the consume queues.
+        Consumequeue = "consumequeue",
+        /// The walk over the log.
+        Commitlog = "commitlog",
     }
 }
 

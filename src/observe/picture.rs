@@ -1,7 +1,7 @@
 //! What one pass saw of a store, as plain data: nothing in it refers to a file that is open.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,45 +9,28 @@ use crate::format::checkpoint::Checkpoint;
 use crate::format::ledger_checkpoint::LedgerCheckpoint;
 use crate::inspect::log_end::TailState;
 use crate::inspect::metadata::{Table, TableCopy, TopicClass};
+use crate::label::label_set;
 use crate::store::layout::{LogKind, QueueKind, RootState};
 use crate::store::lock::LockState;
 use crate::store::segments::InvalidFile;
 use crate::store::{ReadFailure, consumequeue::UnitFormat};
 use crate::units::{EpochMillis, PhysicalOffset, QueueOffset};
 
-/// A part of a pass that can fail by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Collector {
-    /// The root and what kind of store it is.
-    Root,
-    /// The consume queues.
-    Consumequeue,
-    /// The log.
-    Commitlog,
-    /// Checkpoints, `abort`, index files.
-    Files,
-    /// `config/*.json`.
-    Metadata,
-    /// The tail of the broker's logs.
-    Logs,
-}
-
-impl Collector {
-    /// Every collector, in the order in which they are exported.
-    pub const ALL: [Self; 6] =
-        [Self::Root, Self::Consumequeue, Self::Commitlog, Self::Files, Self::Metadata, Self::Logs];
-
-    /// The label value.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Root => "root",
-            Self::Consumequeue => "consumequeue",
-            Self::Commitlog => "commitlog",
-            Self::Files => "files",
-            Self::Metadata => "metadata",
-            Self::Logs => "logs",
-        }
+label_set! {
+    /// A part of a pass that can fail by itself.
+    pub enum Collector {
+        /// The root and what kind of store it is.
+        Root = "root",
+        /// The consume queues.
+        Consumequeue = "consumequeue",
+        /// The log.
+        Commitlog = "commitlog",
+        /// Checkpoints, `abort`, index files.
+        Files = "files",
+        /// `config/*.json`.
+        Metadata = "metadata",
+        /// The tail of the broker's logs.
+        Logs = "logs",
     }
 }
 
@@ -62,83 +45,39 @@ pub struct CollectorState {
     pub last_success: Option<EpochMillis>,
 }
 
-/// What is wrong with a queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BadQueue {
-    /// A file is missing between its first and its last.
-    FileGap,
-    /// Its directory holds files that the broker would refuse.
-    InvalidFile,
-    /// Its newest unit points behind the end of the log.
-    BeyondLogEnd,
-    /// A recovery cut it and left stale units on disk.
-    StaleUnits,
-    /// Its last file holds no unit though others come before it.
-    EmptyTailFile,
-}
-
-impl BadQueue {
-    /// Every reason, worst first.
-    pub const ALL: [Self; 5] =
-        [Self::FileGap, Self::InvalidFile, Self::BeyondLogEnd, Self::StaleUnits, Self::EmptyTailFile];
-
-    /// The label value.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::FileGap => "file_gap",
-            Self::InvalidFile => "invalid_file",
-            Self::BeyondLogEnd => "beyond_log_end",
-            Self::StaleUnits => "stale_units",
-            Self::EmptyTailFile => "empty_tail_file",
-        }
+label_set! {
+    /// What is wrong with a queue.
+    pub enum BadQueue {
+        /// A file is missing between its first and its last.
+        FileGap = "file_gap",
+        /// Its directory holds files that the broker would refuse.
+        InvalidFile = "invalid_file",
+        /// Its newest unit points behind the end of the log.
+        BeyondLogEnd = "beyond_log_end",
+        /// A recovery cut it and left stale units on disk.
+        StaleUnits = "stale_units",
+        /// Its last file holds no unit though others come before it.
+        EmptyTailFile = "empty_tail_file",
     }
 }
 
-/// How topics and queues on disk disagree with `topics.json`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TopicMismatch {
-    /// Queues of a topic that is not configured.
-    NotConfigured,
-    /// A queue id that the topic's configuration does not reach.
-    QueueBeyondConfig,
-}
-
-impl TopicMismatch {
-    /// Every kind.
-    pub const ALL: [Self; 2] = [Self::NotConfigured, Self::QueueBeyondConfig];
-
-    /// The label value.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NotConfigured => "not_configured",
-            Self::QueueBeyondConfig => "queue_beyond_config",
-        }
+label_set! {
+    /// How topics and queues on disk disagree with `topics.json`.
+    pub enum TopicMismatch {
+        /// Queues of a topic that is not configured.
+        NotConfigured = "not_configured",
+        /// A queue id that the topic's configuration does not reach.
+        QueueBeyondConfig = "queue_beyond_config",
     }
 }
 
-/// Why disk space could be had back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reclaimable {
-    /// Segments of the log that nobody has written to for longer than the broker keeps files; it removes them at its hour.
-    Expired,
-    /// Queues of topics that are not configured.
-    UnconfiguredTopics,
-}
-
-impl Reclaimable {
-    /// Every reason.
-    pub const ALL: [Self; 2] = [Self::Expired, Self::UnconfiguredTopics];
-
-    /// The label value.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Expired => "expired",
-            Self::UnconfiguredTopics => "unconfigured_topics",
-        }
+label_set! {
+    /// Why disk space could be had back.
+    pub enum Reclaimable {
+        /// Segments of the log that nobody has written to for longer than the broker keeps files; it removes them at its hour.
+        Expired = "expired",
+        /// Queues of topics that are not configured.
+        UnconfiguredTopics = "unconfigured_topics",
     }
 }
 
@@ -273,4 +212,32 @@ pub struct Picture {
     pub failures: BTreeMap<ReadFailure, u64>,
     /// Whether the pass came to the end of the queues within its budget.
     pub is_complete: bool,
+}
+
+impl Picture {
+    /// A picture on which nothing is to be seen yet.
+    #[must_use]
+    pub fn blank(root: &Path, root_state: RootState, now: EpochMillis) -> Self {
+        Self {
+            taken_at: now,
+            root: root.to_owned(),
+            root_state,
+            log_kind: None,
+            queue_kind: None,
+            lock: None,
+            is_abort_present: None,
+            checkpoint: None,
+            ledger_checkpoint: None,
+            index_files: None,
+            queues: Queues::default(),
+            log: Log::default(),
+            tables: BTreeMap::new(),
+            removed_topics: Vec::new(),
+            disk_used: [None, None],
+            reclaimable: BTreeMap::new(),
+            collectors: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            is_complete: true,
+        }
+    }
 }

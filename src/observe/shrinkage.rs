@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::label::label_set;
 use crate::units::EpochMillis;
 use crate::watch::tree::Shrinkage;
 
@@ -18,35 +19,21 @@ pub const GRACE: i64 = 2_000;
 /// How long the deletion of a topic explains that its queues vanish (ms).
 pub const DELETION_HOLDS: i64 = 600_000;
 
-/// Why units are gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Explained {
-    /// Their messages have expired.
-    Retention,
-    /// Their topic was deleted.
-    TopicDelete,
-    /// The broker's recovery removed them.
-    Recovery,
-    /// Nothing that is known here.
-    Unexplained,
+label_set! {
+    /// Why units are gone.
+    pub enum Explained {
+        /// Their messages have expired.
+        Retention = "retention",
+        /// Their topic was deleted.
+        TopicDelete = "topic_delete",
+        /// The broker's recovery removed them.
+        Recovery = "recovery",
+        /// Nothing that is known here.
+        Unexplained = "unexplained",
+    }
 }
 
 impl Explained {
-    /// Every reason, in the order in which they are exported.
-    pub const ALL: [Self; 4] = [Self::Retention, Self::TopicDelete, Self::Recovery, Self::Unexplained];
-
-    /// The label value.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Retention => "retention",
-            Self::TopicDelete => "topic_delete",
-            Self::Recovery => "recovery",
-            Self::Unexplained => "unexplained",
-        }
-    }
-
     /// Whether somebody should be told.
     #[must_use]
     pub fn is_loss(self) -> bool {

@@ -13,85 +13,45 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// How the broker keeps its log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogKind {
-    /// `CommitLog`.
-    Plain,
-    /// `DLedgerCommitLog`: each message is the body of a DLedger entry.
-    DLedger,
-    /// `CommitLog` under `AutoSwitchHAService`.
-    Controller,
-}
+use crate::label::label_set;
 
-impl LogKind {
-    /// The word used in labels and flags.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::DLedger => "dledger",
-            Self::Controller => "controller",
-        }
+label_set! {
+    /// How the broker keeps its log.
+    pub enum LogKind {
+        /// `CommitLog`.
+        Plain = "plain",
+        /// `DLedgerCommitLog`: each message is the body of a DLedger entry.
+        DLedger = "dledger",
+        /// `CommitLog` under `AutoSwitchHAService`.
+        Controller = "controller",
     }
 }
 
-/// How the broker keeps its consume queues.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum QueueKind {
-    /// One directory of files a queue.
-    File,
-    /// `consumequeue/` is a RocksDB database (`storeType=defaultRocksDB`, 5.2.0 and later); its content is not read.
-    RocksDb,
-}
-
-impl QueueKind {
-    /// The word used in labels.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::RocksDb => "rocksdb",
-        }
+label_set! {
+    /// How the broker keeps its consume queues.
+    pub enum QueueKind {
+        /// One directory of files a queue.
+        File = "file",
+        /// `consumequeue/` is a RocksDB database (`storeType=defaultRocksDB`, 5.2.0 and later); its content is not read.
+        RocksDb = "rocksdb",
     }
 }
 
-/// What stands at the configured root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RootState {
-    /// A store.
-    Store,
-    /// An empty directory: a broker that never started, or the wrong volume.
-    Empty,
-    /// Nothing.
-    Missing,
-    /// Something that is not a directory.
-    NotADirectory,
-    /// A directory that this process may not list, or that the system cannot read.
-    Unreadable,
-    /// A directory with other things in it: the wrong mount.
-    NotAStore,
-}
-
-impl RootState {
-    /// Every state, in the order in which they are exported.
-    pub const ALL: [Self; 6] =
-        [Self::Store, Self::Empty, Self::Missing, Self::NotADirectory, Self::Unreadable, Self::NotAStore];
-
-    /// The label value.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Store => "store",
-            Self::Empty => "empty",
-            Self::Missing => "missing",
-            Self::NotADirectory => "not_a_directory",
-            Self::Unreadable => "unreadable",
-            Self::NotAStore => "not_a_store",
-        }
+label_set! {
+    /// What stands at the configured root.
+    pub enum RootState {
+        /// A store.
+        Store = "store",
+        /// An empty directory: a broker that never started, or the wrong volume.
+        Empty = "empty",
+        /// Nothing.
+        Missing = "missing",
+        /// Something that is not a directory.
+        NotADirectory = "not_a_directory",
+        /// A directory that this process may not list, or that the system cannot read.
+        Unreadable = "unreadable",
+        /// A directory with other things in it: the wrong mount.
+        NotAStore = "not_a_store",
     }
 }
 

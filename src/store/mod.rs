@@ -21,6 +21,8 @@ pub mod source;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::label::label_set;
+
 /// Why bytes of a store could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -67,31 +69,16 @@ impl StoreError {
     }
 }
 
-/// The closed set of reasons why a read failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ReadFailure {
-    /// Vanished between listing and opening.
-    Gone,
-    /// Not readable for this user.
-    Permission,
-    /// Not a regular file.
-    NotAFile,
-    /// Any other error of the system.
-    Io,
-}
-
-impl ReadFailure {
-    /// Every reason, in the order in which they are exported.
-    pub const ALL: [Self; 4] = [Self::Gone, Self::Permission, Self::NotAFile, Self::Io];
-
-    /// The label value.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Gone => "gone",
-            Self::Permission => "permission",
-            Self::NotAFile => "not_a_file",
-            Self::Io => "io",
-        }
+label_set! {
+    /// The closed set of reasons why a read failed.
+    pub enum ReadFailure {
+        /// Vanished between listing and opening.
+        Gone = "gone",
+        /// Not readable for this user.
+        Permission = "permission",
+        /// Not a regular file.
+        NotAFile = "not_a_file",
+        /// Any other error of the system.
+        Io = "io",
     }
 }

@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use crate::format::segment_name;
+use crate::label::label_set;
 use crate::units::EpochMillis;
 
 /// One file of the log.
@@ -33,46 +34,21 @@ impl Segment {
     }
 }
 
-/// What is wrong with a file beside the segments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum InvalidReason {
-    /// Another length than the other segments have.
-    WrongLength,
-    /// No bytes at all: a crash between creation and allocation.
-    Empty,
-    /// A name that is not a position in 20 digits.
-    ForeignName,
-    /// A directory.
-    Directory,
-    /// A link, pipe, socket or device.
-    NotAFile,
-    /// The system would not say what it is.
-    Unreadable,
-}
-
-impl InvalidReason {
-    /// Every reason, in the order in which they are exported.
-    pub const ALL: [Self; 6] = [
-        Self::WrongLength,
-        Self::Empty,
-        Self::ForeignName,
-        Self::Directory,
-        Self::NotAFile,
-        Self::Unreadable,
-    ];
-
-    /// The label value.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::WrongLength => "wrong_length",
-            Self::Empty => "empty",
-            Self::ForeignName => "foreign_name",
-            Self::Directory => "directory",
-            Self::NotAFile => "not_a_file",
-            Self::Unreadable => "unreadable",
-        }
+label_set! {
+    /// What is wrong with a file beside the segments.
+    pub enum InvalidReason {
+        /// Another length than the other segments have.
+        WrongLength = "wrong_length",
+        /// No bytes at all: a crash between creation and allocation.
+        Empty = "empty",
+        /// A name that is not a position in 20 digits.
+        ForeignName = "foreign_name",
+        /// A directory.
+        Directory = "directory",
+        /// A link, pipe, socket or device.
+        NotAFile = "not_a_file",
+        /// The system would not say what it is.
+        Unreadable = "unreadable",
     }
 }
 

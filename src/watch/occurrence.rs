@@ -200,11 +200,3 @@ pub struct Occurrence {
     /// The text of the line, at most [`MAX_TEXT_LEN`] bytes, what is not UTF-8 replaced.
     pub text: String,
 }
-
-impl Occurrence {
-    /// Which releases print this line, if not all.
-    #[must_use]
-    pub fn version_hint(&self) -> Option<Releases> {
-        self.releases
-    }
-}

@@ -34,7 +34,7 @@ fn broker(observer: &Observer) -> Value {
     json!({
         "phase": life.phase,
         "phase_since": life.phase.map(|_| life.phase_since),
-        "release": observer.release,
+        "release": observer.memory.release,
         "last_start": life.start.as_ref().map(|start| json!({
             "began_at": start.began_at,
             "recovered_at": start.recovered_at,

@@ -24,6 +24,7 @@ pub(super) async fn page(State(shared): State<Shared>) -> Html<String> {
     row(
         "release",
         observer
+            .memory
             .release
             .as_ref()
             .map_or_else(unknown, |release| format!("{} (by {})", release.version, release.source.as_str())),
@@ -53,7 +54,7 @@ pub(super) async fn page(State(shared): State<Shared>) -> Html<String> {
         let times = if entry.count > 1 { format!(" (×{})", entry.count) } else { String::new() };
         let _ = writeln!(
             html,
-            "<li class={}><time data-ms={}>{}</time> {}{times}</li>",
+            "<li class={}><time data-ms={}>{} UTC</time> {}{times}</li>",
             escape(&entry.severity),
             entry.at,
             entry.at.as_utc(),
