@@ -9,3 +9,25 @@
 //!   is not valid. Nothing is zeroed. The first unit of a file is kept without a look at its validity.
 
 pub mod queue_truncation;
+
+pub mod batch_queue;
+pub mod disk;
+pub mod ext;
+pub mod file_list;
+pub mod forecast;
+pub mod index;
+pub mod ledger;
+pub mod load;
+pub mod loss;
+pub mod parse;
+pub mod plan;
+pub mod question;
+pub mod queue;
+pub mod queue_table;
+pub mod release;
+pub mod replay;
+pub mod segment_reader;
+
+pub use disk::{Budget, RecoveryError};
+pub use forecast::{Forecast, Verdict};
+pub use question::{Question, Reach, Shutdown, Without, forecast};
