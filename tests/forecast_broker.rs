@@ -2,6 +2,8 @@
 //!
 //! `RECOVERY_FIXTURES` names another directory of cases.
 
+#![allow(clippy::unwrap_used, reason = "a test says by failing what was not there")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,9 +11,7 @@ use std::path::{Path, PathBuf};
 use rocketmq_store_exporter::broker::BrokerConf;
 use rocketmq_store_exporter::broker::release;
 use rocketmq_store_exporter::format::java_properties::JavaProperties;
-use rocketmq_store_exporter::recovery::{
-    Budget, Forecast, Question, Reach, Shutdown, Without, forecast,
-};
+use rocketmq_store_exporter::recovery::{Budget, Forecast, Question, Reach, Shutdown, Without, forecast};
 use rocketmq_store_exporter::store::layout::LogKind;
 use serde_json::{Value, json};
 
@@ -124,7 +124,8 @@ impl Case {
             let created = found.files.created.iter().map(|path| path.to_str().unwrap().to_owned());
             files.extend(created.filter(|name| is_followed(name)));
             let expected: BTreeSet<String> = serde_json::from_value(expected["files"].clone()).unwrap();
-            let only = |a: &BTreeSet<String>, b: &BTreeSet<String>| json!(a.difference(b).collect::<Vec<_>>());
+            let only =
+                |a: &BTreeSet<String>, b: &BTreeSet<String>| json!(a.difference(b).collect::<Vec<_>>());
             compare("files", only(&expected, &files), only(&files, &expected));
         }
         if !starts || expected["load"] != json!(true) {
@@ -202,10 +203,8 @@ fn is_followed(name: &str) -> bool {
 }
 
 fn cases() -> Vec<PathBuf> {
-    let dir = std::env::var_os("RECOVERY_FIXTURES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/recovery"),
-        PathBuf::from,
-    );
+    let dir = std::env::var_os("RECOVERY_FIXTURES")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/recovery"), PathBuf::from);
     let mut paths: Vec<_> = std::fs::read_dir(dir)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -244,7 +243,8 @@ fn the_forecast_is_what_the_broker_then_did() {
             }
         }
     }
-    let table: String = groups.iter().map(|(group, (right, all))| format!("{group}: {right}/{all}\n")).collect();
+    let table: String =
+        groups.iter().map(|(group, (right, all))| format!("{group}: {right}/{all}\n")).collect();
     assert!(
         wrong.is_empty(),
         "{report}\n{table}\nfields that differ: {fields:?}\n{} of {} cases differ: {wrong:?}",

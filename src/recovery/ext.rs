@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::disk::{Disk, RecoveryError};
 use super::file_list::FileList;
-use crate::format::cq_ext_unit::{is_ext_address, ext_position};
+use crate::format::cq_ext_unit::{ext_position, is_ext_address};
 use crate::units::EpochMillis;
 
 /// Bytes that stay free at the end of a file.

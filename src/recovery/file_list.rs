@@ -89,7 +89,8 @@ impl FileList {
             if len != file_len || metadata.is_dir() {
                 return Ok(Err(LoadFailure::Length(path)));
             }
-            let Some(base) = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok())
+            let Some(base) =
+                path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok())
             else {
                 return Ok(Err(LoadFailure::Name(path)));
             };
@@ -215,8 +216,9 @@ impl ListedFile {
         let (from, to) = (at.max(self.fresh.from), (at + len).min(fresh_end));
         if from < to {
             let place = |offset: i64| usize::try_from(offset).unwrap_or(0);
-            bytes[place(from - at)..place(to - at)]
-                .copy_from_slice(&self.fresh.bytes[place(from - self.fresh.from)..place(to - self.fresh.from)]);
+            bytes[place(from - at)..place(to - at)].copy_from_slice(
+                &self.fresh.bytes[place(from - self.fresh.from)..place(to - self.fresh.from)],
+            );
         }
         Ok(bytes)
     }

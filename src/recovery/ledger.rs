@@ -118,13 +118,23 @@ impl Ledger {
         Ok(0)
     }
 
-    fn entry_at(&self, disk: &Disk, file: usize, at: i64) -> Result<Option<LedgerEntryHeader>, RecoveryError> {
+    fn entry_at(
+        &self,
+        disk: &Disk,
+        file: usize,
+        at: i64,
+    ) -> Result<Option<LedgerEntryHeader>, RecoveryError> {
         let len = self.data.file_len - at;
         let bytes = self.data.files[file].bytes(disk, at, len.clamp(0, 48))?;
         Ok(bytes.first_chunk::<LEDGER_HEADER_LEN>().map(LedgerEntryHeader::decode))
     }
 
-    fn is_indexed(&self, disk: &Disk, entry: &LedgerEntryHeader, position: i64) -> Result<bool, RecoveryError> {
+    fn is_indexed(
+        &self,
+        disk: &Disk,
+        entry: &LedgerEntryHeader,
+        position: i64,
+    ) -> Result<bool, RecoveryError> {
         let Some(at) = entry.index.checked_mul(INDEX_UNIT) else { return Ok(false) };
         let Some(file) = self.index.find(at, at == 0) else { return Ok(false) };
         let within = at % self.index.file_len;

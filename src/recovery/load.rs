@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, RecoveryError};
-use super::file_list::{FileList, LoadFailure, ListedFile, Loader};
+use super::file_list::{FileList, ListedFile, LoadFailure, Loader};
 use super::forecast::{LogLine, QueueEnds, TruncationForecast};
 use super::index::Index;
 use super::ledger::Ledger;
@@ -100,12 +100,7 @@ impl<'a> Load<'a> {
             parser: Parser::new(setting.rules, setting.conf, false),
             log: FileList::default(),
             ledger: None,
-            queues: QueueTable::new(
-                setting.root,
-                setting.conf,
-                setting.rules,
-                setting.batch_topics.clone(),
-            ),
+            queues: QueueTable::new(setting.root, setting.conf, setting.rules, setting.batch_topics.clone()),
             index: Index::empty(setting.conf.max_index_num),
             confirm: -1,
             before: BTreeMap::new(),
@@ -408,8 +403,7 @@ impl<'a> Load<'a> {
         checks.dup_info |= rules.ledger_unclean == LedgerUnclean::AlwaysDupCheck;
         let dispatch =
             if conf.duplication_enable { Dispatch::Below(ledger.confirm_offset()) } else { Dispatch::All };
-        let plan =
-            WalkPlan { start, records: Records::Entries, checks, dispatch, checks_offset: false };
+        let plan = WalkPlan { start, records: Records::Entries, checks, dispatch, checks_offset: false };
         let walked = self.walk(&ledger.data, &plan)?;
         self.ledger = Some(ledger);
         let queue_end =

@@ -45,7 +45,9 @@ impl Loss {
             for file in &list.files {
                 let mut reader = SegmentReader::open(disk, file, list.file_len)?;
                 let mut at = 0;
-                while let Parsed::Message(request) = reader.parse(parser, *records, checks, at, list.file_len)? {
+                while let Parsed::Message(request) =
+                    reader.parse(parser, *records, checks, at, list.file_len)?
+                {
                     let physical = file.base + at + request.head_len;
                     at += i64::from(request.size) + request.head_len;
                     if !request.has_unit() || physical >= end {

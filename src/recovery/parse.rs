@@ -141,8 +141,7 @@ impl<'a> Parser<'a> {
         if self.rules.checks_bounds && is_out_of_bounds(bytes, rest) {
             return Parsed::fail();
         }
-        let illegal =
-            |magic: u32| Parsed::warn(format!("found a illegal magic code 0x{magic:x}"));
+        let illegal = |magic: u32| Parsed::warn(format!("found a illegal magic code 0x{magic:x}"));
         match peek(bytes) {
             Peek::Blank { .. } => return Parsed::Blank,
             Peek::Message { version, .. } if self.knows(version) => {}
@@ -199,20 +198,21 @@ impl<'a> Parser<'a> {
         let header = &message.header;
         let properties = message.properties;
         let has_properties = !properties.as_bytes().is_empty();
-        if checks.dup_info && has_properties {
-            if let Some(failed) = dup_info_failure(message) {
-                return failed;
-            }
+        if checks.dup_info
+            && has_properties
+            && let Some(failed) = dup_info_failure(message)
+        {
+            return failed;
         }
         let topic = String::from_utf8_lossy(message.topic).into_owned();
         let mut tags_code = tags_code(properties.get(names::TAGS));
-        if topic == SCHEDULE_TOPIC {
-            if let Some(level) = properties.get(names::DELAY) {
-                let Some(level) = number::<i32>(level) else { return Parsed::fail() };
-                let level = usize::try_from(level).unwrap_or(0).min(self.delays.len());
-                if let Some(delay) = level.checked_sub(1).and_then(|at| self.delays.get(at)) {
-                    tags_code = header.store_timestamp.0.wrapping_add(*delay);
-                }
+        if topic == SCHEDULE_TOPIC
+            && let Some(level) = properties.get(names::DELAY)
+        {
+            let Some(level) = number::<i32>(level) else { return Parsed::fail() };
+            let level = usize::try_from(level).unwrap_or(0).min(self.delays.len());
+            if let Some(delay) = level.checked_sub(1).and_then(|at| self.delays.get(at)) {
+                tags_code = header.store_timestamp.0.wrapping_add(*delay);
             }
         }
         if checks.crc && self.force_property_crc {
@@ -221,16 +221,19 @@ impl<'a> Parser<'a> {
                 _ => false,
             };
             if !is_right {
-                return Parsed::warn("CommitLog#checkAndDispatchMessage: failed to check message CRC".to_owned());
+                return Parsed::warn(
+                    "CommitLog#checkAndDispatchMessage: failed to check message CRC".to_owned(),
+                );
             }
         }
         let mut batch = (header.queue_offset.0, 1);
-        if let (Some(count), Some(base)) = (properties.get(names::INNER_NUM), properties.get(names::INNER_BASE)) {
-            if self.rules.has_batch_queues {
-                match (number(base), number(count)) {
-                    (Some(base), Some(count)) => batch = (base, count),
-                    _ => return Parsed::fail(),
-                }
+        if let (Some(count), Some(base)) =
+            (properties.get(names::INNER_NUM), properties.get(names::INNER_BASE))
+            && self.rules.has_batch_queues
+        {
+            match (number(base), number(count)) {
+                (Some(base), Some(count)) => batch = (base, count),
+                _ => return Parsed::fail(),
             }
         }
         let text = |name| properties.get(name).map(|value| String::from_utf8_lossy(value).into_owned());

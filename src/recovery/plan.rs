@@ -25,10 +25,7 @@ pub fn raw_first_message(message: &[u8], takes_v2: bool) -> Option<FirstMessage>
         return None;
     }
     let stored_at = if i32_at(36)? & 0x10 == 0 { 56 } else { 68 };
-    Some(FirstMessage {
-        stored_at: EpochMillis(i64_at(stored_at)?),
-        physical: PhysicalOffset(i64_at(28)?),
-    })
+    Some(FirstMessage { stored_at: EpochMillis(i64_at(stored_at)?), physical: PhysicalOffset(i64_at(28)?) })
 }
 
 /// Whether an unclean start may begin with the segment of this first message.

@@ -196,10 +196,11 @@ fn answer(
 fn queues(question: &Question, disk: &Disk, load: &Load<'_>) -> Result<Vec<QueueForecast>, RecoveryError> {
     let mut found = Vec::new();
     for (key, queue) in &load.queues.queues {
-        let before = load.before.get(key).cloned().unwrap_or_else(|| QueueEnds {
-            max_physical_offset: -1,
-            ..QueueEnds::default()
-        });
+        let before = load
+            .before
+            .get(key)
+            .cloned()
+            .unwrap_or_else(|| QueueEnds { max_physical_offset: -1, ..QueueEnds::default() });
         let after_load = ends(queue, question.digest, disk)?;
         let added = queue.written();
         found.push(QueueForecast {

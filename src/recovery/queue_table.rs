@@ -123,7 +123,12 @@ pub enum QueueLoadFailure {
 impl<'a> QueueTable<'a> {
     /// No queues yet.
     #[must_use]
-    pub fn new(root: &'a Path, conf: &'a BrokerConf, rules: &'a Rules, batch_topics: BTreeSet<String>) -> Self {
+    pub fn new(
+        root: &'a Path,
+        conf: &'a BrokerConf,
+        rules: &'a Rules,
+        batch_topics: BTreeSet<String>,
+    ) -> Self {
         let batch_topics = if rules.has_batch_queues { batch_topics } else { BTreeSet::new() };
         Self {
             root,
@@ -141,16 +146,23 @@ impl<'a> QueueTable<'a> {
     /// # Errors
     /// As [`Disk::list`]; the inner error is the file that the broker refuses.
     pub fn load(&mut self, disk: &Disk) -> Result<Result<(), QueueLoadFailure>, RecoveryError> {
-        let kinds: &[&str] =
-            if self.rules.has_batch_queues { &["consumequeue", "batchconsumequeue"] } else { &["consumequeue"] };
+        let kinds: &[&str] = if self.rules.has_batch_queues {
+            &["consumequeue", "batchconsumequeue"]
+        } else {
+            &["consumequeue"]
+        };
         for kind in kinds {
             let is_batch = *kind == "batchconsumequeue";
             for (topic_dir, _) in disk.list(&self.root.join(kind))? {
-                let Some(topic) = topic_dir.file_name().map(|name| name.to_string_lossy().into_owned()) else {
+                let Some(topic) = topic_dir.file_name().map(|name| name.to_string_lossy().into_owned())
+                else {
                     continue;
                 };
                 for (queue_dir, _) in disk.list(&topic_dir)? {
-                    let id = queue_dir.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+                    let id = queue_dir
+                        .file_name()
+                        .and_then(|name| name.to_str())
+                        .and_then(|name| name.parse().ok());
                     let Some(id) = id else { continue };
                     if self.rules.has_batch_queues && self.batch_topics.contains(&topic) != is_batch {
                         return Ok(Err(QueueLoadFailure::Kind(queue_dir)));

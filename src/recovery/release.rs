@@ -233,8 +233,7 @@ const V550: Rules = Rules {
 };
 
 /// All rows, oldest first.
-pub const ROWS: [Rules; 13] =
-    [V494, V497, V500, V510, V511, V512, V513, V514, V520, V530, V532, V540, V550];
+pub const ROWS: [Rules; 13] = [V494, V497, V500, V510, V511, V512, V513, V514, V520, V530, V532, V540, V550];
 
 /// The newest release that the rows were made for; anything newer is answered with the last row.
 pub const NEWEST: Release = (5, 5, 0);

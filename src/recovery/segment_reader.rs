@@ -76,7 +76,8 @@ impl<'d> SegmentReader<'d> {
         let rest = usize::try_from(limit).unwrap_or(0).min(self.len).saturating_sub(at);
         let head = self.from(at.min(self.len), 64)?;
         let claimed = |from: usize| {
-            let total = head.get(from..).and_then(|bytes| bytes.first_chunk::<4>()).map(|b| i32::from_be_bytes(*b));
+            let total =
+                head.get(from..).and_then(|bytes| bytes.first_chunk::<4>()).map(|b| i32::from_be_bytes(*b));
             usize::try_from(total.unwrap_or(0)).unwrap_or(0)
         };
         let total = match records {

@@ -5,7 +5,13 @@
 //! for its resident memory, its processor time while nothing happens, and the time of a scrape. Everything is warm. Figures
 //! are processor time, which other work on the machine disturbs less than the clock.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::as_conversions, missing_docs, reason = "a bench prints, and may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::as_conversions,
+    missing_docs,
+    reason = "a bench prints, and may panic"
+)]
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -26,7 +32,10 @@ const UNITS_IN_LAST: u64 = 5;
 
 fn main() {
     let dir = tempfile::tempdir().unwrap();
-    println!("{:>8} {:>8} {:>11} {:>11} {:>11} {:>11} {:>13}", "queues", "files", "find", "first pass", "thorough", "quick", "thorough/find");
+    println!(
+        "{:>8} {:>8} {:>11} {:>11} {:>11} {:>11} {:>13}",
+        "queues", "files", "find", "first pass", "thorough", "quick", "thorough/find"
+    );
     let mut per_queue = Vec::new();
     for queues in [QUEUES / 8, QUEUES / 2, QUEUES] {
         let root = dir.path().join(queues.to_string());
