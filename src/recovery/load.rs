@@ -484,7 +484,7 @@ impl<'a> Load<'a> {
         self.read_next_offsets();
         let compensates = (conf.duplication_enable && rules.compensates_duplication)
             || (mode == LogKind::Controller && rules.compensates_controller);
-        if compensates && mode != LogKind::DLedger {
+        if compensates {
             self.compensate()?;
         }
         Ok(())
@@ -503,8 +503,10 @@ impl<'a> Load<'a> {
             -1 => 0,
             confirm => confirm,
         };
-        while let Some(at) = self.log.find(offset, offset == 0) {
-            let file = &self.log.files[at];
+        // In DLedger mode this takes the head of an entry for a message, and fails where anything follows the confirm offset.
+        let list = self.ledger.as_ref().map_or(&self.log, |ledger| &ledger.data);
+        while let Some(at) = list.find(offset, offset == 0) {
+            let file = &list.files[at];
             if file.base > offset {
                 offset = file.base;
                 continue;
@@ -513,7 +515,7 @@ impl<'a> Load<'a> {
             if within + 4 > file.wrote {
                 break;
             }
-            let head = file.bytes(self.disk, within, 8.min(self.log.file_len - within))?;
+            let head = file.bytes(self.disk, within, 8.min(list.file_len - within))?;
             let mut reader = crate::format::bytes::Reader::new(&head);
             let size = i64::from(reader.i32().unwrap_or_default());
             if within + size > file.wrote {
