@@ -8,6 +8,7 @@ use super::disk::{Disk, RecoveryError};
 use super::file_list::FileList;
 use super::parse::Request;
 use super::queue::Put;
+use super::queue_truncation::is_kept;
 use crate::format::batch_cq_unit::{BATCH_UNIT_LEN, BatchCqUnit};
 use crate::units::PhysicalOffset;
 
@@ -82,7 +83,8 @@ impl BatchQueue {
             let mut kept = 0;
             while kept + UNIT <= self.list.file_len {
                 let unit = self.unit_at(disk, at, kept)?;
-                if unit.physical_offset >= cut || (kept > 0 && !unit.is_valid()) {
+                let slot = u64::try_from(kept).unwrap_or(0);
+                if !is_kept(slot, unit.physical_offset, unit.is_valid(), cut) {
                     break;
                 }
                 kept += UNIT;

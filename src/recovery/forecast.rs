@@ -92,9 +92,9 @@ pub struct CommitLogForecast {
     pub messages_scanned: u64,
     /// Segments unlinked.
     pub segments_unlinked: Vec<PathBuf>,
-    /// Bytes behind the cut that hold anything but zeros, in segments unlinked or cut.
+    /// Bytes of the messages behind the cut.
     pub bytes_dropped: u64,
-    /// Messages behind the cut.
+    /// Whole messages behind the cut.
     pub messages_dropped: u64,
 }
 

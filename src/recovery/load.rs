@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, RecoveryError};
+use super::dropped::Dropped;
 use super::file_list::{FileList, ListedFile, LoadFailure, Loader};
 use super::forecast::{LogLine, QueueEnds, TruncationForecast};
 use super::index::Index;
@@ -80,6 +81,10 @@ pub struct Load<'a> {
     pub confirm: i64,
     /// The queues as they were found.
     pub before: BTreeMap<(String, i32), QueueEnds>,
+    /// What is cut off the log.
+    pub dropped: Dropped,
+    /// Segments behind the cut.
+    pub segments_unlinked: Vec<PathBuf>,
     /// The walk.
     pub walked: Walked,
     /// The truncation.
@@ -104,6 +109,8 @@ impl<'a> Load<'a> {
             index: Index::empty(setting.conf.max_index_num),
             confirm: -1,
             before: BTreeMap::new(),
+            dropped: Dropped::default(),
+            segments_unlinked: Vec::new(),
             walked: Walked::default(),
             truncation: None,
             next_offsets: BTreeMap::new(),
@@ -343,6 +350,9 @@ impl<'a> Load<'a> {
             TruncationTest::AfterDispatch => self.queues.max_physical(),
         };
         self.truncate_queues("", compared, end)?;
+        self.dropped = Dropped::behind(self.disk, &self.parser, &self.log, Records::Messages, end)?;
+        let gone = self.log.files.iter().filter(|file| file.base > end).map(|file| file.path.clone());
+        self.segments_unlinked = gone.collect();
         self.log.truncate(self.disk, end);
         Ok(())
     }
@@ -388,8 +398,12 @@ impl<'a> Load<'a> {
         if ledger.data.files.is_empty() {
             return self.migrate(ledger, queue_end);
         }
+        let found = ledger.data.clone();
         ledger.recover(self.disk)?;
         let end = ledger.data.max_offset();
+        self.dropped = Dropped::behind(self.disk, &self.parser, &found, Records::Entries, end)?;
+        let gone = found.files.iter().filter(|file| file.base > end).map(|file| file.path.clone());
+        self.segments_unlinked = gone.collect();
         if is_clean || rules.ledger_unclean == LedgerUnclean::AsClean {
             self.ledger = Some(ledger);
             return self.truncate_queues("[TruncateCQ]", queue_end, end);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::disk::{Disk, RecoveryError};
+use super::dropped::next_magic;
 use super::file_list::FileList;
 use super::parse::{Checks, Parsed, Parser};
 use super::queue_table::{AnyQueue, QueueTable};
@@ -45,9 +46,19 @@ impl Loss {
             for file in &list.files {
                 let mut reader = SegmentReader::open(disk, file, list.file_len)?;
                 let mut at = 0;
-                while let Parsed::Message(request) =
-                    reader.parse(parser, *records, checks, at, list.file_len)?
-                {
+                while at < list.file_len && file.base + at < end {
+                    let request = match reader.parse(parser, *records, checks, at, list.file_len)? {
+                        Parsed::Message(request) => request,
+                        Parsed::Blank => break,
+                        // What cannot be read may still have messages behind it.
+                        Parsed::Fail { .. } => match next_magic(disk, list, file, *records, at + 1)? {
+                            Some(next) => {
+                                at = next;
+                                continue;
+                            }
+                            None => break,
+                        },
+                    };
                     let physical = file.base + at + request.head_len;
                     at += i64::from(request.size) + request.head_len;
                     if !request.has_unit() || physical >= end {

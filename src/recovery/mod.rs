@@ -12,6 +12,7 @@ pub mod queue_truncation;
 
 pub mod batch_queue;
 pub mod disk;
+pub mod dropped;
 pub mod ext;
 pub mod file_list;
 pub mod forecast;

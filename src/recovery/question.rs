@@ -169,9 +169,9 @@ fn answer(
             scan_end: load.walked.true_end,
             truncate_to: (setting.mode != LogKind::DLedger).then_some(load.walked.end),
             messages_scanned: load.walked.messages,
-            segments_unlinked: Vec::new(),
-            bytes_dropped: 0,
-            messages_dropped: 0,
+            segments_unlinked: relative(&question.root, std::mem::take(&mut load.segments_unlinked)),
+            bytes_dropped: load.dropped.bytes,
+            messages_dropped: load.dropped.messages,
         };
         found.queues = queues(question, disk, load)?;
         if load.queues.has_write_error {
@@ -230,7 +230,9 @@ fn after_start(
         None => load.log.max_offset(),
     };
     load.reput(end)?;
-    let parser = Parser::new(setting.rules, setting.conf, true);
+    // A message exists though this release cannot read it.
+    let newest = Rules::of(NEWEST).unwrap_or(*setting.rules);
+    let parser = Parser::new(&newest, setting.conf, true);
     let mut logs = vec![(&load.log, Records::Messages)];
     logs.extend(load.ledger.as_ref().map(|ledger| (&ledger.data, Records::Entries)));
     let loss = Loss::find(disk, &parser, &logs, end, &load.queues)?;

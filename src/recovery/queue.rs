@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::disk::{Disk, RecoveryError};
 use super::ext::ExtQueue;
 use super::file_list::FileList;
+use super::queue_truncation::is_kept;
 use super::release::Rules;
 use crate::format::cq_ext_unit::is_ext_address;
 use crate::format::cq_unit::{CqUnit, PRE_BLANK_SIZE, UNIT_LEN};
@@ -127,11 +128,8 @@ impl Queue {
             let mut kept = 0;
             let max_physical = &mut self.max_physical;
             units(disk, &self.list, at, |position, unit| {
-                let is_kept = if position == 0 {
-                    unit.physical_offset < cut
-                } else {
-                    unit.is_valid() && unit.physical_offset < cut
-                };
+                let slot = u64::try_from(position).unwrap_or(0);
+                let is_kept = is_kept(slot, unit.physical_offset, unit.is_valid(), cut);
                 if is_kept {
                     kept = position + UNIT;
                     *max_physical = unit.physical_offset.0.wrapping_add(i64::from(unit.size));

@@ -134,8 +134,6 @@ pub struct Rules {
     pub compensates_controller: bool,
     /// The light queues of a message.
     pub light_queues: LightQueues,
-    /// The minimum of a migrated log looks at the DLedger files.
-    pub single_blank_in_warning: bool,
 }
 
 const V494: Rules = Rules {
@@ -166,7 +164,6 @@ const V494: Rules = Rules {
     compensates_duplication: false,
     compensates_controller: false,
     light_queues: LightQueues::All,
-    single_blank_in_warning: false,
 };
 const V497: Rules = Rules { since: (4, 9, 5), is_checked: true, ..V494 };
 const V500: Rules = Rules {
@@ -201,12 +198,7 @@ const V520: Rules = Rules {
     compensates_controller: true,
     ..V514
 };
-const V530: Rules = Rules {
-    since: (5, 3, 0),
-    ledger_unclean: LedgerUnclean::DupCheckIfEnabled,
-    single_blank_in_warning: true,
-    ..V520
-};
+const V530: Rules = Rules { since: (5, 3, 0), ledger_unclean: LedgerUnclean::DupCheckIfEnabled, ..V520 };
 const V532: Rules = Rules {
     since: (5, 3, 2),
     checks_bounds: true,
