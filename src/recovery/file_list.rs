@@ -89,8 +89,11 @@ impl FileList {
             if len != file_len || metadata.is_dir() {
                 return Ok(Err(LoadFailure::Length(path)));
             }
-            let Some(base) =
-                path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok())
+            let Some(base) = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .and_then(|name| name.parse().ok())
+                .filter(is_sensible)
             else {
                 return Ok(Err(LoadFailure::Name(path)));
             };
@@ -166,6 +169,7 @@ impl FileList {
             Some(last) if last.wrote >= self.file_len => last.base.saturating_add(self.file_len),
             Some(_) => return self.files.len().checked_sub(1),
         };
+        let base = Some(base).filter(is_sensible)?;
         let path = dir.join(segment_name::format(u64::try_from(base).ok()?));
         let is_on_disk = !disk.is_unlinked(&path) && path.exists();
         if !is_on_disk {
@@ -196,6 +200,11 @@ impl FileList {
         file.write(disk, bytes)?;
         Ok(true)
     }
+}
+
+/// Positions of at most four exbibytes: beyond them Java's arithmetic wraps, and no log comes near.
+fn is_sensible(base: &i64) -> bool {
+    (0..1 << 62).contains(base)
 }
 
 impl ListedFile {

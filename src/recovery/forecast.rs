@@ -191,6 +191,8 @@ pub struct IndexForecast {
     pub unlinked: Vec<PathBuf>,
     /// New ones, named by the time of their creation.
     pub begun: u32,
+    /// Number of the next entry in the last file; absent without files.
+    pub next_entry: Option<i32>,
 }
 
 /// What the next start does to a store.

@@ -73,6 +73,12 @@ impl Index {
         Ok((index, true))
     }
 
+    /// Number of the next entry in the last file.
+    #[must_use]
+    pub fn next_entry(&self) -> Option<i32> {
+        self.last.map(|file| file.count)
+    }
+
     fn file(&mut self) -> &mut IndexFile {
         let max = self.max_entries;
         let is_full = self.last.is_none_or(|file| file.count >= max);

@@ -169,6 +169,7 @@ impl Ledger {
             if entry.size == 0
                 || !entry.is_sane_at(crate::units::PhysicalOffset(base + at))
                 || at + size > self.data.file_len
+                || !(0..1 << 56).contains(&entry.index)
                 || !is_next
             {
                 break;
@@ -232,7 +233,7 @@ impl Ledger {
         let (_, position, size) = (reader.i32(), reader.i64(), reader.i32());
         if let (Some(position), Some(size)) = (position, size) {
             self.committed_index = index;
-            self.committed_pos = position + i64::from(size);
+            self.committed_pos = position.saturating_add(i64::from(size));
         }
         Ok(())
     }

@@ -14,6 +14,11 @@ use crate::units::{EpochMillis, PhysicalOffset, QueueOffset};
 
 const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
 
+/// Stands for what the broker would say where a length asks for more memory than it may have.
+pub const HUGE_LENGTH: &str = "java.lang.OutOfMemoryError";
+/// Length from which that is possible.
+const HUGE: i32 = 256 << 20;
+
 /// What dispatch needs of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -172,6 +177,10 @@ impl<'a> Parser<'a> {
                         );
                         Parsed::Fail { half: total_len.max(0), line: Some(("ERROR", text)) }
                     }
+                    // Older releases take memory for it first, and may end for want of it.
+                    _ if !self.rules.checks_bounds && claims_too_much(bytes) => {
+                        Parsed::warn(HUGE_LENGTH.to_owned())
+                    }
                     _ => Parsed::fail(),
                 }
             }
@@ -270,6 +279,10 @@ fn is_out_of_bounds(bytes: &[u8], rest: usize) -> bool {
         }
         _ => true,
     }
+}
+
+fn claims_too_much(bytes: &[u8]) -> bool {
+    bytes.first_chunk::<4>().is_some_and(|total| i32::from_be_bytes(*total) > HUGE)
 }
 
 fn crc_failed(header: &MessageHeader, computed: i32) -> Parsed {

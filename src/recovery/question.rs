@@ -12,7 +12,7 @@ use super::forecast::{
 };
 use super::load::{Load, Refusal, Setting};
 use super::loss::Loss;
-use super::parse::Parser;
+use super::parse::{HUGE_LENGTH, Parser};
 use super::queue_table::AnyQueue;
 use super::release::{NEWEST, Rules};
 use super::segment_reader::Records;
@@ -22,6 +22,9 @@ use crate::format::checkpoint::{CHECKPOINT_LEN, Checkpoint};
 use crate::format::loose_json;
 use crate::store::layout::LogKind;
 use crate::store::source::read_small;
+
+/// Exit code of a container whose broker was told two modes (`System.exit(-4)`).
+const EXIT_BOTH_MODES: i32 = 252;
 
 /// How the broker ended before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -104,6 +107,12 @@ pub fn forecast(question: &Question, budget: &Budget) -> Result<Forecast, Recove
     if conf.store_type == StoreType::DefaultRocksDb {
         return Ok(inconclusive(mode, is_clean, "consume queues in RocksDB"));
     }
+    if conf.enable_dleger_commit_log && conf.enable_controller_mode && rules.keeps_confirm {
+        let refusal = Refusal { exit_code: EXIT_BOTH_MODES, reason: "CONTROLLER_AND_DLEDGER", path: None };
+        let start = start(Some(&refusal));
+        let verdict = Verdict::RefuseStart;
+        return Ok(Forecast { verdict, complete: true, start, ..empty(mode, is_clean) });
+    }
     let checkpoint = match read_small(&question.root.join("checkpoint"), CHECKPOINT_LEN) {
         Ok(bytes) if !question.without.checkpoint => Checkpoint::decode(&bytes),
         Err(error) if !error.is_gone() => return Err(error.into()),
@@ -152,6 +161,7 @@ fn answer(
     found.index = IndexForecast {
         unlinked: relative(&question.root, std::mem::take(&mut load.index.unlinked)),
         begun: load.index.begun,
+        next_entry: load.index.next_entry(),
     };
     if refusal.is_none() {
         found.reput_from = load.reput_start();
@@ -174,6 +184,9 @@ fn answer(
             messages_dropped: load.dropped.messages,
         };
         found.queues = queues(question, disk, load)?;
+        if found.log.iter().any(|line| line.text == HUGE_LENGTH) {
+            found.not_modelled.push("a message claims more memory than the broker may have".to_owned());
+        }
         if load.queues.has_write_error {
             found.not_modelled.push("a queue that cannot be created: load takes 30 s longer".to_owned());
         }

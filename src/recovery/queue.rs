@@ -326,3 +326,87 @@ fn units(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recovery::file_list::Loader;
+
+    const FILE_LEN: i64 = 100;
+
+    /// A queue of files of five units each, the files given as their units.
+    fn queue(dir: &std::path::Path, files: &[&[(i64, i32)]]) -> Queue {
+        for (at, units) in files.iter().enumerate() {
+            let mut bytes: Vec<u8> = Vec::new();
+            for (physical, size) in *units {
+                bytes.extend(unit_bytes(PhysicalOffset(*physical), *size, 0));
+            }
+            bytes.resize(100, 0);
+            std::fs::write(dir.join(format!("{:020}", at * 100)), bytes).unwrap();
+        }
+        let dirs = [dir.to_owned()];
+        let list = FileList::load(&Disk::default(), &dirs, FILE_LEN, Loader::Ledger).unwrap().unwrap();
+        let mut queue = Queue::new(dir.to_owned(), list, None);
+        queue.recover(&Disk::default()).unwrap();
+        queue
+    }
+
+    const FULL: [(i64, i32); 5] = [(0, 10), (10, 10), (20, 10), (30, 10), (40, 10)];
+
+    #[test]
+    fn the_scan_stops_at_the_first_slot_that_is_not_valid_and_unlinks_what_follows() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::default();
+        let mut found = queue(dir.path(), &[&FULL, &[(50, 10), (0, 0), (70, 10)], &[(80, 10)]]);
+        assert_eq!((found.max(), found.max_physical, found.list.files.len()), (6, 60, 2));
+        found.truncate(&disk, PhysicalOffset(35)).unwrap();
+        assert_eq!((found.max(), found.max_physical, found.list.files.len()), (4, 40, 1));
+    }
+
+    #[test]
+    fn a_file_of_zeros_gets_a_phantom_unit() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut found = queue(dir.path(), &[&FULL, &[]]);
+        assert_eq!((found.max(), found.max_physical), (5, 50));
+        found.truncate(&Disk::default(), PhysicalOffset(50)).unwrap();
+        assert_eq!((found.max(), found.max_physical), (6, 0), "H1");
+    }
+
+    #[test]
+    fn pre_blank_units_alone_make_the_maximum_of_two_gib() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::default();
+        let mut found = queue(dir.path(), &[&[(0, PRE_BLANK_SIZE), (0, PRE_BLANK_SIZE), (500, 10)]]);
+        found.truncate(&disk, PhysicalOffset(500)).unwrap();
+        assert_eq!((found.max(), found.max_physical), (2, i64::from(PRE_BLANK_SIZE)), "H2");
+        assert_eq!(found.put(&disk, PhysicalOffset(500), 10, 0, 2).unwrap(), Put::Repeated);
+    }
+
+    #[test]
+    fn a_queue_without_files_left_has_the_cut_as_its_maximum() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::default();
+        let mut found = queue(dir.path(), &[&FULL]);
+        found.truncate(&disk, PhysicalOffset(0)).unwrap();
+        assert_eq!((found.max(), found.max_physical, found.list.files.len()), (0, 0, 0), "H3");
+        assert_eq!(found.put(&disk, PhysicalOffset(0), 10, 0, 3).unwrap(), Put::InPlace);
+        let bytes = found.list.files[0].bytes(&disk, 40, 20).unwrap();
+        assert_eq!(
+            CqUnit::decode(bytes.first_chunk().unwrap()).size,
+            PRE_BLANK_SIZE,
+            "padded up to its slot"
+        );
+    }
+
+    #[test]
+    fn a_unit_goes_to_the_end_of_the_queue_whatever_its_slot() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::default();
+        let mut found = queue(dir.path(), &[&[(0, 10), (10, 10)]]);
+        assert_eq!(found.put(&disk, PhysicalOffset(10), 10, 0, 1).unwrap(), Put::Repeated);
+        assert_eq!(found.put(&disk, PhysicalOffset(20), 10, 0, 1).unwrap(), Put::BelowEnd);
+        assert_eq!(found.put(&disk, PhysicalOffset(30), 10, 0, 4).unwrap(), Put::Misplaced);
+        assert_eq!(found.put(&disk, PhysicalOffset(40), 10, 0, 0).unwrap(), Put::InPlace, "0 is not checked");
+        assert_eq!((found.max(), found.max_physical), (4, 50));
+    }
+}
