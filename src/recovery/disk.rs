@@ -1,6 +1,6 @@
 //! Reads of one forecast: counted against a budget, and tolerant of files that vanish.
 //!
-//! No file stays open. A file that has gone reads as one without bytes, and is remembered: the forecast then says that the
+//! At most a few files are open at a time, however many queues there are. A file that has gone reads as one without bytes, and is remembered: the forecast then says that the
 //! store moved.
 
 use std::cell::{Cell, RefCell};
@@ -11,6 +11,9 @@ use std::time::Instant;
 
 use crate::store::StoreError;
 use crate::store::source::{ByteSource, StoreFile};
+
+/// Files held open for the next read of the same one: data and index of a ledger are read by turns.
+const HELD_OPEN: usize = 2;
 
 /// How much a forecast may read, and how long it may take.
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,6 +52,7 @@ pub struct Disk {
     budget: Budget,
     read: Cell<u64>,
     moved: Cell<bool>,
+    open_files: RefCell<Vec<(PathBuf, StoreFile)>>,
     unlinked: RefCell<BTreeSet<PathBuf>>,
     created: RefCell<BTreeSet<PathBuf>>,
 }
@@ -65,8 +69,19 @@ impl Disk {
     /// # Errors
     /// What the system said, or [`RecoveryError::Budget`].
     pub fn bytes(&self, path: &Path, at: u64, len: usize) -> Result<Vec<u8>, RecoveryError> {
-        match self.open(path)? {
-            Some(file) => self.bytes_of(&file, path, at, len),
+        let mut open = self.open_files.borrow_mut();
+        let held = open.iter().position(|(held, _)| held == path);
+        let held = match held {
+            Some(held) => held,
+            None => {
+                let Some(file) = self.open(path)? else { return Ok(Vec::new()) };
+                open.truncate(HELD_OPEN - 1);
+                open.insert(0, (path.to_owned(), file));
+                0
+            }
+        };
+        match open.get(held) {
+            Some((_, file)) => self.bytes_of(file, path, at, len),
             None => Ok(Vec::new()),
         }
     }

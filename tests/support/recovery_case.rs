@@ -97,10 +97,15 @@ impl Case {
     }
 
     pub fn forecast_as(&self, release: Release, budget: &Budget) -> Result<Forecast, RecoveryError> {
-        let question = Question {
+        forecast(&Question { release, ..self.question() }, budget)
+    }
+
+    /// The question that the case was made for.
+    pub fn question(&self) -> Question {
+        Question {
             root: self.store.path().to_owned(),
             conf: self.conf(),
-            release,
+            release: release::parse(self.text("version")).unwrap(),
             mode: Some(match self.text("mode") {
                 "dledger" => LogKind::DLedger,
                 "controller" => LogKind::Controller,
@@ -110,7 +115,6 @@ impl Case {
             without: Without::default(),
             reach: if self.is_started() { Reach::Start } else { Reach::Load },
             digest: true,
-        };
-        forecast(&question, budget)
+        }
     }
 }
