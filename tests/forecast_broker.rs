@@ -75,6 +75,19 @@ fn differences(case: &Case) -> BTreeMap<&'static str, String> {
             compare("nextIndexEntry", json!(next), json!(found.index.next_entry));
         }
     }
+    if let Some(expected) = expected.get("lines").filter(|_| !case.is_started()) {
+        let of =
+            |prefix: &str| found.log.iter().filter(|line| line.text.starts_with(prefix)).collect::<Vec<_>>();
+        let count = |prefix: &str| of(prefix).iter().map(|line| line.count).sum::<u64>();
+        let magic: Vec<_> =
+            of("found a illegal magic").iter().filter_map(|line| line.text.rsplit(' ').next()).collect();
+        let found = json!({
+            "repeated": count("Maybe try to build"), "below": count("Build consume queue repeatedly"),
+            "order": count("[BUG]logic queue order"), "magic": magic, "crc": count("CRC check failed"),
+            "dup": count("DupInfo"), "half": count("found a half message"),
+        });
+        compare("lines", expected.clone(), found);
+    }
     let mut queues = BTreeMap::new();
     for queue in &found.queues {
         let after = if case.is_started() { queue.after_start.as_ref() } else { Some(&queue.after_load) };

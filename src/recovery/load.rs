@@ -2,6 +2,7 @@
 //!
 //! Upstream: `DefaultMessageStore.load`, `recover`; `CommitLog` and `DLedgerCommitLog` below them.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -81,6 +82,8 @@ pub struct Load<'a> {
     pub confirm: i64,
     /// The queues as they were found.
     pub before: BTreeMap<(String, i32), QueueEnds>,
+    /// Lines that the broker prints while it looks for the segment to begin with.
+    looked_at: RefCell<Vec<LogLine>>,
     /// What is cut off the log.
     pub dropped: Dropped,
     /// Segments behind the cut.
@@ -109,6 +112,7 @@ impl<'a> Load<'a> {
             index: Index::empty(setting.conf.max_index_num),
             confirm: -1,
             before: BTreeMap::new(),
+            looked_at: RefCell::default(),
             dropped: Dropped::default(),
             segments_unlinked: Vec::new(),
             walked: Walked::default(),
@@ -231,11 +235,17 @@ impl<'a> Load<'a> {
             Parsed::Message(request) => {
                 Some(FirstMessage { stored_at: request.stored_at, physical: request.physical })
             }
-            _ => None,
+            Parsed::Blank => None,
+            Parsed::Fail { line, .. } => {
+                let line = line.map(|(level, text)| LogLine::new(level, text));
+                self.looked_at.borrow_mut().extend(line);
+                None
+            }
         })
     }
 
     fn walk(&mut self, list: &FileList, plan: &WalkPlan) -> Result<Walked, RecoveryError> {
+        self.lines.append(self.looked_at.get_mut());
         let mut replay = Replay {
             disk: self.disk,
             parser: &self.parser,

@@ -14,7 +14,7 @@ use super::load::{Load, Refusal, Setting};
 use super::loss::Loss;
 use super::parse::{HUGE_LENGTH, Parser};
 use super::queue_table::AnyQueue;
-use super::release::{NEWEST, Rules};
+use super::release::{NEWEST, Rules, TruncationTest};
 use super::segment_reader::Records;
 use crate::broker::release::Release;
 use crate::broker::{BrokerConf, StoreType};
@@ -190,11 +190,16 @@ fn answer(
         if load.queues.has_write_error {
             found.not_modelled.push("a queue that cannot be created: load takes 30 s longer".to_owned());
         }
-        let repeated = load.queues.counts.repeated;
-        if repeated > 0 && question.release < (5, 4, 0) {
-            let text = "Maybe try to build consume queue repeatedly".to_owned();
-            found.log.push(LogLine { level: "WARN", text, count: repeated });
-        }
+        let counts = load.queues.counts;
+        let is_silent = setting.rules.truncation_test == TruncationTest::AfterDispatch;
+        let repeated = if is_silent { 0 } else { counts.repeated };
+        let lines = [
+            (repeated, "Maybe try to build consume queue repeatedly"),
+            (counts.below_end, "Build consume queue repeatedly"),
+            (counts.misplaced, "[BUG]logic queue order maybe wrong"),
+        ];
+        let often = |(count, text): (u64, &str)| LogLine { level: "WARN", text: text.to_owned(), count };
+        found.log.extend(lines.into_iter().filter(|(count, _)| *count > 0).map(often));
         if question.reach == Reach::Start {
             after_start(question, setting, disk, load, &mut found)?;
         }

@@ -343,6 +343,8 @@ impl<'a> QueueTable<'a> {
                 self.counts.put += 1;
                 self.counts.misplaced += 1;
             }
+            // Batch queues say so only when the clock shows a full second.
+            Put::Repeated if is_batch => {}
             Put::Repeated => self.counts.repeated += 1,
             Put::BelowEnd => self.counts.below_end += 1,
             Put::Failed => self.has_write_error = true,
