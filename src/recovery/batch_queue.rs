@@ -155,7 +155,7 @@ impl BatchQueue {
         Ok(Put::InPlace)
     }
 
-    /// Moves the minimum to the first unit whose message is still in the log.
+    /// Moves the minimum behind the last unit of the first file whose message is no longer in the log.
     ///
     /// # Errors
     /// As [`Disk::bytes`].
@@ -165,10 +165,10 @@ impl BatchQueue {
         let mut at = 0;
         while at + UNIT <= wrote {
             let unit = self.unit_at(disk, 0, at)?;
-            if unit.physical_offset.0 >= min && unit.base_offset.0 >= 0 && unit.batch_size > 0 {
-                self.min = unit.base_offset.0;
+            if unit.physical_offset.0 >= min {
                 break;
             }
+            self.min = unit.base_offset.0.wrapping_add(i64::from(unit.batch_size));
             at += UNIT;
         }
         Ok(())
