@@ -76,6 +76,12 @@ impl Truncation {
     }
 }
 
+/// Whether a unit stays when a queue is truncated at `cut`: the first one of a file without a look at its validity (R1).
+#[must_use]
+pub fn is_kept(at: u64, physical: PhysicalOffset, is_valid: bool, cut: PhysicalOffset) -> bool {
+    physical < cut && (at == 0 || is_valid)
+}
+
 /// Bytes of one file that stay below the write position; 0 if the file is unlinked.
 fn kept_bytes<S: ByteSource>(
     format: UnitFormat,
@@ -86,12 +92,12 @@ fn kept_bytes<S: ByteSource>(
     let unit = format.unit_len();
     let mut at = 0;
     while at + unit <= len {
-        let is_kept = match format.slot(file, at)? {
-            Slot::Unit { physical, .. } => physical < truncate_to,
-            Slot::PreBlank => truncate_to.0 > 0,
-            Slot::Free => at == 0 && truncate_to.0 > 0,
+        let (physical, is_valid) = match format.slot(file, at)? {
+            Slot::Unit { physical, .. } => (physical, true),
+            Slot::PreBlank => (PhysicalOffset(0), true),
+            Slot::Free => (PhysicalOffset(0), false),
         };
-        if !is_kept {
+        if !is_kept(at, physical, is_valid, truncate_to) {
             break;
         }
         at += unit;

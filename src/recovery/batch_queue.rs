@@ -1,0 +1,182 @@
+//! One batch consume queue as the broker holds it in memory (R1, R10).
+//!
+//! Its maximum in the log is the start of its last message. Upstream: `BatchConsumeQueue`, 5.0.0 and later.
+
+use std::path::PathBuf;
+
+use super::disk::{Disk, RecoveryError};
+use super::file_list::FileList;
+use super::parse::Request;
+use super::queue::Put;
+use super::queue_truncation::is_kept;
+use crate::format::batch_cq_unit::{BATCH_UNIT_LEN, BatchCqUnit};
+use crate::units::PhysicalOffset;
+
+const UNIT: i64 = 46;
+
+/// A batch queue.
+#[derive(Debug, Clone)]
+pub struct BatchQueue {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// Its files.
+    pub list: FileList,
+    /// Start of the newest message that has a unit.
+    pub max_physical: i64,
+    /// First queue offset; -1 without.
+    pub min: i64,
+    /// Exclusive end of the queue offsets.
+    pub max: i64,
+    /// Units written since loading.
+    pub written: u64,
+}
+
+impl BatchQueue {
+    /// A queue with these files, not scanned.
+    #[must_use]
+    pub fn new(dir: PathBuf, list: FileList) -> Self {
+        Self { dir, list, max_physical: -1, min: -1, max: 0, written: 0 }
+    }
+
+    fn unit_at(&self, disk: &Disk, file: usize, at: i64) -> Result<BatchCqUnit, RecoveryError> {
+        let bytes = self.list.files[file].bytes(disk, at, UNIT)?;
+        Ok(bytes.first_chunk::<BATCH_UNIT_LEN>().map(BatchCqUnit::decode).unwrap_or_default())
+    }
+
+    /// Finds the end in the last three files.
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`].
+    pub fn recover(&mut self, disk: &Disk) -> Result<(), RecoveryError> {
+        let count = self.list.files.len();
+        if count == 0 {
+            return Ok(());
+        }
+        let mut at = count.saturating_sub(3);
+        let end = loop {
+            let mut found = 0;
+            while found + UNIT <= self.list.file_len {
+                let unit = self.unit_at(disk, at, found)?;
+                if !unit.is_valid() {
+                    break;
+                }
+                found += UNIT;
+                self.max_physical = unit.physical_offset.0;
+            }
+            if found == self.list.file_len && at + 1 < count {
+                at += 1;
+                continue;
+            }
+            break self.list.files[at].base + found;
+        };
+        self.list.truncate(disk, end);
+        self.revise(disk)
+    }
+
+    /// Forgets the units of messages that begin at `cut` or later.
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`].
+    pub fn truncate(&mut self, disk: &Disk, cut: PhysicalOffset) -> Result<(), RecoveryError> {
+        self.max_physical = cut.0 - 1;
+        while let Some(at) = self.list.files.len().checked_sub(1) {
+            let mut kept = 0;
+            while kept + UNIT <= self.list.file_len {
+                let unit = self.unit_at(disk, at, kept)?;
+                let slot = u64::try_from(kept).unwrap_or(0);
+                if !is_kept(slot, unit.physical_offset, unit.is_valid(), cut) {
+                    break;
+                }
+                kept += UNIT;
+                self.max_physical = unit.physical_offset.0;
+            }
+            if kept > 0 {
+                self.list.files[at].wrote = kept;
+                break;
+            }
+            self.list.remove_last(disk);
+        }
+        self.revise(disk)
+    }
+
+    /// Reads both ends from the first and the last unit.
+    fn revise(&mut self, disk: &Disk) -> Result<(), RecoveryError> {
+        self.revise_min(disk)?;
+        self.max = 0;
+        for at in (0..self.list.files.len()).rev().take(2) {
+            let wrote = self.list.files[at].wrote;
+            if wrote >= UNIT {
+                let unit = self.unit_at(disk, at, wrote - UNIT)?;
+                self.max = unit.base_offset.0.wrapping_add(i64::from(unit.batch_size));
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn revise_min(&mut self, disk: &Disk) -> Result<(), RecoveryError> {
+        match self.list.files.first() {
+            None => (self.min, self.max) = (-1, 0),
+            Some(first) if first.wrote < UNIT => self.min = -1,
+            Some(_) => self.min = self.unit_at(disk, 0, 0)?.base_offset.0,
+        }
+        Ok(())
+    }
+
+    /// Puts the unit of a message.
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`].
+    pub fn put(&mut self, disk: &Disk, request: &Request) -> Result<Put, RecoveryError> {
+        let (base, count) = request.batch;
+        if base < 0 || count < 0 || request.physical.0 <= self.max_physical {
+            return Ok(Put::Repeated);
+        }
+        let mut unit = Vec::with_capacity(BATCH_UNIT_LEN);
+        unit.extend(request.physical.0.to_be_bytes());
+        unit.extend(request.size.to_be_bytes());
+        unit.extend(request.tags_code.to_be_bytes());
+        unit.extend(request.stored_at.0.to_be_bytes());
+        unit.extend(base.to_be_bytes());
+        unit.extend(count.to_be_bytes());
+        unit.extend((-1_i32).to_be_bytes());
+        unit.extend(0_i32.to_be_bytes());
+        let end = self.list.max_offset();
+        let Some(at) = self.list.last_for_append(disk, &self.dir, end) else { return Ok(Put::Failed) };
+        if !self.list.append(disk, at, &unit)? {
+            return Ok(Put::Failed);
+        }
+        self.written += 1;
+        self.max_physical = request.physical.0;
+        self.max = base.wrapping_add(i64::from(count));
+        if self.list.files[at].is_first_created && self.min == -1 {
+            self.revise_min(disk)?;
+        }
+        Ok(Put::InPlace)
+    }
+
+    /// Moves the minimum behind the last unit of the first file whose message is no longer in the log.
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`].
+    pub fn correct_min(&mut self, disk: &Disk, min: i64) -> Result<(), RecoveryError> {
+        self.revise_min(disk)?;
+        let Some(wrote) = self.list.files.first().map(|file| file.wrote) else { return Ok(()) };
+        let mut at = 0;
+        while at + UNIT <= wrote {
+            let unit = self.unit_at(disk, 0, at)?;
+            if unit.physical_offset.0 >= min {
+                break;
+            }
+            self.min = unit.base_offset.0.wrapping_add(i64::from(unit.batch_size));
+            at += UNIT;
+        }
+        Ok(())
+    }
+
+    /// As if the log had never been.
+    pub fn destroy(&mut self, disk: &Disk) {
+        self.list.destroy(disk);
+        (self.max_physical, self.min, self.max) = (-1, -1, 0);
+    }
+}

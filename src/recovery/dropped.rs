@@ -1,0 +1,95 @@
+//! Whole messages behind the place where recovery cuts the log (R9).
+
+use memchr::memmem;
+
+use super::disk::{Disk, RecoveryError};
+use super::file_list::{FileList, ListedFile};
+use super::parse::{Checks, Parsed, Parser};
+use super::segment_reader::{Records, SegmentReader};
+use crate::format::ledger_entry::LEDGER_HEADER_LEN;
+use crate::format::message::MAGIC_V1;
+
+/// Zeros that are taken for the end of what was written.
+const END_ZEROS: i64 = 64 << 10;
+/// Bytes in which the next message is looked for at one go.
+const PIECE: i64 = 1 << 20;
+
+/// What is cut off.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Messages that are whole.
+    pub messages: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Dropped {
+    /// Goes on behind `end` over what can still be read. Behind damage the next message is one that stands where its own
+    /// offset says, so that what an earlier cut left is not counted.
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`].
+    pub fn behind(
+        disk: &Disk,
+        parser: &Parser<'_>,
+        list: &FileList,
+        records: Records,
+        end: i64,
+    ) -> Result<Self, RecoveryError> {
+        let mut dropped = Self::default();
+        for file in list.files.iter().filter(|file| file.base + list.file_len > end) {
+            let mut at = (end - file.base).max(0);
+            let mut reader = SegmentReader::open(disk, file, list.file_len)?;
+            while at < list.file_len {
+                let checks = Checks { crc: true, dup_info: false };
+                match reader.parse(parser, records, checks, at, list.file_len)? {
+                    Parsed::Message(request) => {
+                        let len = i64::from(request.size) + request.head_len;
+                        if request.physical.0 == file.base + at + request.head_len {
+                            dropped.messages += 1;
+                            dropped.bytes += u64::try_from(len).unwrap_or(0);
+                        }
+                        at += len;
+                    }
+                    Parsed::Blank => break,
+                    Parsed::Fail { .. } => match next_magic(disk, list, file, records, at + 1)? {
+                        Some(next) => at = next,
+                        None => break,
+                    },
+                }
+            }
+        }
+        Ok(dropped)
+    }
+}
+
+/// The next position at or behind `from` at which a message's magic stands in its place.
+pub(super) fn next_magic(
+    disk: &Disk,
+    list: &FileList,
+    file: &ListedFile,
+    records: Records,
+    from: i64,
+) -> Result<Option<i64>, RecoveryError> {
+    let lead = match records {
+        Records::Messages => 4,
+        Records::Entries => 4 + i64::try_from(LEDGER_HEADER_LEN).unwrap_or(48),
+    };
+    let magic = MAGIC_V1.to_be_bytes();
+    let mut at = from;
+    let mut is_first = true;
+    while at + lead + 4 <= list.file_len {
+        let len = if is_first { END_ZEROS } else { PIECE }.min(list.file_len - at);
+        let bytes = file.bytes(disk, at, len)?;
+        if is_first && bytes.iter().all(|byte| *byte == 0) {
+            return Ok(None);
+        }
+        is_first = false;
+        let skip = usize::try_from(lead).unwrap_or(0);
+        if let Some(found) = bytes.get(skip..).and_then(|rest| memmem::find(rest, &magic)) {
+            return Ok(Some(at + i64::try_from(found).unwrap_or(0)));
+        }
+        at += (len - lead - 3).max(1);
+    }
+    Ok(None)
+}

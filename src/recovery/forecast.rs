@@ -1,0 +1,239 @@
+//! The answer: plain data, with the names of the public JSON.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::store::layout::LogKind;
+
+/// What the next start does, from harmless to worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Removes nothing that a consumer could read.
+    Unchanged,
+    /// Drops only bytes that are no message.
+    Trimmed,
+    /// Removes or lacks units, and indexes them again.
+    Reindexed,
+    /// Leaves queues without units whose messages are in the log.
+    IndexLoss,
+    /// Cuts messages out of the log.
+    MessageLoss,
+    /// Ends the process.
+    RefuseStart,
+    /// Cannot be told.
+    Inconclusive,
+}
+
+/// One line that the broker would print.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogLine {
+    /// WARN, ERROR or INFO.
+    pub level: &'static str,
+    /// Its text.
+    pub text: String,
+    /// How often.
+    pub count: u64,
+}
+
+impl LogLine {
+    /// A line that comes once.
+    #[must_use]
+    pub fn new(level: &'static str, text: String) -> Self {
+        Self { level, text, count: 1 }
+    }
+
+    /// A warning that comes once.
+    #[must_use]
+    pub fn warn(text: String) -> Self {
+        Self::new("WARN", text)
+    }
+}
+
+/// The two numbers of the broker's own WARN line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct TruncationForecast {
+    /// Whether queues are truncated.
+    pub fires: bool,
+    /// The first number.
+    pub consumequeue_max_physical_offset: i64,
+    /// The second number.
+    pub process_offset: i64,
+}
+
+/// Whether the process starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct StartForecast {
+    /// `starts` or `refuses`.
+    pub outcome: &'static str,
+    /// Exit code that a container shows.
+    pub exit_code: Option<i32>,
+    /// Finding that tells why.
+    pub reason: Option<&'static str>,
+    /// The file because of which.
+    pub path: Option<PathBuf>,
+}
+
+/// The log; in DLedger mode its data files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CommitLogForecast {
+    /// First offset after load; -1 without a log.
+    pub min_offset: i64,
+    /// Exclusive end after load, as the broker tells it.
+    pub max_offset: i64,
+    /// Where the walk begins.
+    pub scan_from: i64,
+    /// Where it ends.
+    pub scan_end: i64,
+    /// Where the log is cut; absent if recovery does not cut it.
+    pub truncate_to: Option<i64>,
+    /// Messages walked over.
+    pub messages_scanned: u64,
+    /// Segments unlinked.
+    pub segments_unlinked: Vec<PathBuf>,
+    /// Bytes of the messages behind the cut.
+    pub bytes_dropped: u64,
+    /// Whole messages behind the cut.
+    pub messages_dropped: u64,
+}
+
+/// DLedger's own numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct LedgerForecast {
+    /// Index of the first entry.
+    pub begin_index: i64,
+    /// Index of the last entry.
+    pub end_index: i64,
+    /// Index up to which entries are committed.
+    pub committed_index: i64,
+    /// Exclusive end of the last committed entry.
+    pub committed_offset: i64,
+    /// Exclusive end of the last entry.
+    pub end_offset: i64,
+}
+
+/// Both ends of a queue.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct QueueEnds {
+    /// First queue offset.
+    pub min_offset: i64,
+    /// Exclusive end of the queue offsets.
+    pub max_offset: i64,
+    /// Exclusive end of the newest message that has a unit, as the broker counts.
+    pub max_physical_offset: i64,
+    /// Files.
+    pub files: usize,
+    /// Units below the write positions.
+    pub units: u64,
+    /// SHA-1 over the bytes of the units, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub units_sha1: Option<String>,
+}
+
+/// One queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct QueueForecast {
+    /// Topic.
+    pub topic: String,
+    /// Queue id.
+    pub queue: i32,
+    /// As the files stand, scanned as the broker does.
+    pub before: QueueEnds,
+    /// When load returns.
+    pub after_load: QueueEnds,
+    /// When dispatch has caught up after start.
+    pub after_start: Option<QueueEnds>,
+    /// Units that load takes away.
+    pub units_removed: u64,
+    /// Units that load puts.
+    pub units_added: u64,
+    /// Units whose message exists and which nothing will index again; absent if it was not asked for.
+    pub units_lost: Option<u64>,
+    /// Queue offset that the next message gets.
+    pub next_offset: Option<i64>,
+}
+
+/// Sums.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Queues.
+    pub queues: u64,
+    /// Queues with another content than before.
+    pub queues_changed: u64,
+    /// Queues that had units and have none.
+    pub queues_emptied: u64,
+    /// Units that load takes away.
+    pub units_removed: u64,
+    /// Units that load puts.
+    pub units_added: u64,
+    /// Units that are lost for good.
+    pub units_lost: Option<u64>,
+    /// Messages behind the cut of the log.
+    pub messages_dropped: u64,
+    /// Files unlinked.
+    pub files_unlinked: u64,
+}
+
+/// What load does to the directory, relative to the root where below it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct FilesForecast {
+    /// Gone.
+    pub unlinked: Vec<PathBuf>,
+    /// New.
+    pub created: Vec<PathBuf>,
+}
+
+/// What load does to the index files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct IndexForecast {
+    /// Gone.
+    pub unlinked: Vec<PathBuf>,
+    /// New ones, named by the time of their creation.
+    pub begun: u32,
+    /// Number of the next entry in the last file; absent without files.
+    pub next_entry: Option<i32>,
+}
+
+/// What the next start does to a store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Forecast {
+    /// In one word.
+    pub verdict: Verdict,
+    /// Whether everything needed was read.
+    pub complete: bool,
+    /// Whether nothing moved while reading.
+    pub consistent: bool,
+    /// How the log is kept.
+    pub mode: LogKind,
+    /// Release whose rules were applied.
+    pub rules_since: String,
+    /// Whether the start is one after an orderly stop.
+    pub is_clean: bool,
+    /// Whether it starts.
+    pub start: StartForecast,
+    /// The log.
+    pub commitlog: CommitLogForecast,
+    /// DLedger's own numbers, in that mode.
+    pub ledger: Option<LedgerForecast>,
+    /// The truncation; absent if recovery does not come to it.
+    pub truncation: Option<TruncationForecast>,
+    /// Offset from which start dispatches.
+    pub reput_from: i64,
+    /// The queues, by topic and id.
+    pub queues: Vec<QueueForecast>,
+    /// Sums.
+    pub totals: Totals,
+    /// Files.
+    pub files: FilesForecast,
+    /// Index files.
+    pub index: IndexForecast,
+    /// Lines of the broker's log.
+    pub log: Vec<LogLine>,
+    /// Messages that should have a unit, where that was asked for.
+    pub messages_with_unit: Option<u64>,
+    /// What the answer leaves out.
+    pub not_modelled: Vec<String>,
+    /// Bytes that were read for it.
+    pub bytes_read: u64,
+}

@@ -1,0 +1,105 @@
+//! The index files: which are unlinked, and how many new ones are begun (R11).
+//!
+//! Upstream: `IndexService.load`, `buildIndex`. What the entries say is not followed, only how many there are.
+
+use std::path::{Path, PathBuf};
+
+use super::disk::{Disk, RecoveryError};
+use super::parse::Request;
+use crate::format::checkpoint::Checkpoint;
+use crate::format::index_file::{INDEX_HEADER_LEN, IndexHeader};
+use crate::format::message::TransactionType;
+use crate::units::PhysicalOffset;
+
+#[derive(Debug, Clone, Copy)]
+struct IndexFile {
+    count: i32,
+    end: PhysicalOffset,
+}
+
+/// The index as the broker holds it in memory.
+#[derive(Debug, Clone)]
+pub struct Index {
+    last: Option<IndexFile>,
+    max_entries: i32,
+    /// Files that an unclean start unlinks.
+    pub unlinked: Vec<PathBuf>,
+    /// Files begun while recovering; their names are the time of their creation.
+    pub begun: u32,
+}
+
+impl Index {
+    /// No files.
+    #[must_use]
+    pub fn empty(max_entries: i32) -> Self {
+        Self { last: None, max_entries, unlinked: Vec::new(), begun: 0 }
+    }
+
+    /// Loads the files; `false` beside them if one cannot be mapped, which newer releases do not start with.
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`].
+    pub fn load(
+        disk: &Disk,
+        dir: &Path,
+        max_entries: i32,
+        checkpoint: &Checkpoint,
+        is_clean: bool,
+    ) -> Result<(Self, bool), RecoveryError> {
+        let mut index = Self::empty(max_entries);
+        let mut entries = disk.list(dir)?;
+        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for (path, metadata) in entries {
+            let is_number = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .is_some_and(|name| name.parse::<i64>().is_ok());
+            if !is_number {
+                continue;
+            }
+            if metadata.is_dir() {
+                return Ok((index, false));
+            }
+            let mut bytes = disk.bytes(&path, 0, INDEX_HEADER_LEN)?;
+            bytes.resize(INDEX_HEADER_LEN, 0);
+            let header = bytes.first_chunk::<INDEX_HEADER_LEN>().map(IndexHeader::decode).unwrap_or_default();
+            if !is_clean && header.end_timestamp > checkpoint.index_msg_timestamp {
+                disk.unlink(&path);
+                index.unlinked.push(path);
+                continue;
+            }
+            index.last = Some(IndexFile { count: header.index_count(), end: header.end_physical_offset });
+        }
+        Ok((index, true))
+    }
+
+    /// Number of the next entry in the last file.
+    #[must_use]
+    pub fn next_entry(&self) -> Option<i32> {
+        self.last.map(|file| file.count)
+    }
+
+    fn file(&mut self) -> &mut IndexFile {
+        let max = self.max_entries;
+        let is_full = self.last.is_none_or(|file| file.count >= max);
+        if is_full {
+            let end = self.last.map_or(PhysicalOffset(0), |file| file.end);
+            self.begun += 1;
+            self.last = Some(IndexFile { count: 1, end });
+        }
+        self.last.get_or_insert(IndexFile { count: 1, end: PhysicalOffset(0) })
+    }
+
+    /// Builds the entries of a message.
+    pub fn build(&mut self, request: &Request) {
+        let file = self.file();
+        if request.physical < file.end || request.transaction == TransactionType::Rollback {
+            return;
+        }
+        for _ in 0..request.index_entries {
+            let file = self.file();
+            file.count += 1;
+            file.end = request.physical;
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! DLedger's own recovery: where its data ends, and what is committed (R7).
+//!
+//! Upstream: `DLedgerMmapFileStore.load`, `recover`, `updateCommittedIndex`; libraries 0.2.6 to 0.3.2.
+
+use std::path::PathBuf;
+
+use super::disk::{Disk, RecoveryError};
+use super::file_list::{FileList, LoadFailure, Loader};
+use crate::format::ledger_checkpoint::LedgerCheckpoint;
+use crate::format::ledger_entry::{LEDGER_HEADER_LEN, LEDGER_INDEX_UNIT_LEN, LedgerEntryHeader};
+use crate::store::StoreError;
+use crate::store::source::read_small;
+
+const INDEX_UNIT: i64 = 32;
+/// Length of an index file; no key of the broker sets it.
+const INDEX_FILE_LEN: i64 = INDEX_UNIT * 5 * 1024 * 1024;
+const HEADER: i32 = 48;
+const BLANK: i32 = -1;
+
+/// The ledger as the library holds it in memory.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    /// Data files.
+    pub data: FileList,
+    /// Index files.
+    pub index: FileList,
+    /// Directory of new data files.
+    pub data_dir: PathBuf,
+    index_dir: PathBuf,
+    checkpoint: PathBuf,
+    /// Index of the first entry; -1 without.
+    pub begin_index: i64,
+    /// Index of the last entry; -1 without.
+    pub end_index: i64,
+    /// Index up to which entries are committed; -1 without.
+    pub committed_index: i64,
+    /// Exclusive end of the last committed entry; -1 without.
+    pub committed_pos: i64,
+}
+
+impl Ledger {
+    /// Loads the files.
+    ///
+    /// # Errors
+    /// The library ends the process for a file of the wrong length; a foreign name is an exception.
+    pub fn load(
+        disk: &Disk,
+        dir: PathBuf,
+        data_dirs: &[PathBuf],
+        data_len: i64,
+        without_checkpoint: bool,
+    ) -> Result<Self, RecoveryError> {
+        let list = |dirs: &[PathBuf], len| match FileList::load(disk, dirs, len, Loader::Ledger)? {
+            Ok(list) => Ok(list),
+            Err(LoadFailure::Length(path)) => Err(RecoveryError::Exit { code: -1, path }),
+            Err(LoadFailure::Name(path)) => {
+                Err(RecoveryError::Exception(format!("NumberFormatException: {}", path.display())))
+            }
+        };
+        let index_dir = dir.join("index");
+        Ok(Self {
+            data: list(data_dirs, data_len)?,
+            index: list(std::slice::from_ref(&index_dir), INDEX_FILE_LEN)?,
+            data_dir: data_dirs.first().cloned().unwrap_or_else(|| dir.join("data")),
+            index_dir,
+            checkpoint: if without_checkpoint { PathBuf::new() } else { dir.join("checkpoint") },
+            begin_index: -1,
+            end_index: -1,
+            committed_index: -1,
+            committed_pos: -1,
+        })
+    }
+
+    /// Finds the end of the data, and the committed position.
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`], and the exceptions and the exit that the library ends with.
+    pub fn recover(&mut self, disk: &Disk) -> Result<(), RecoveryError> {
+        for (list, what) in [(&self.data, "data"), (&self.index, "index")] {
+            if list.files.windows(2).any(|pair| pair[1].base - pair[0].base != list.file_len) {
+                let text = format!("check {what} file order failed before recovery");
+                return Err(RecoveryError::Exception(text));
+            }
+        }
+        let Some(last) = self.data.files.last().map(|file| (file.base, file.path.clone())) else {
+            self.index.truncate(disk, 0);
+            return Ok(());
+        };
+        let start = self.start_file(disk)?;
+        let end = self.scan(disk, start)?;
+        if last.0 - end > self.data.file_len {
+            return Err(RecoveryError::Exit { code: -1, path: last.1 });
+        }
+        if self.end_index != -1 {
+            let bytes = self.data.files[0].bytes(disk, 0, 16)?;
+            self.begin_index = bytes.last_chunk::<8>().map_or(-1, |index| i64::from_be_bytes(*index));
+        }
+        self.data.truncate(disk, end);
+        let index_end = (self.end_index + 1) * INDEX_UNIT;
+        self.index.truncate(disk, index_end);
+        self.commit(disk)
+    }
+
+    /// The last of the files up to the third from the end whose first entry is sane and indexed; else the first.
+    fn start_file(&self, disk: &Disk) -> Result<usize, RecoveryError> {
+        let from = self.data.files.len().saturating_sub(3);
+        for at in (0..=from).rev() {
+            let base = self.data.files[at].base;
+            let Some(entry) = self.entry_at(disk, at, 0)? else { continue };
+            let is_sane = entry.magic == 1
+                && entry.size > HEADER
+                && entry.position.0 == base
+                && entry.body_size.wrapping_add(HEADER) == entry.size;
+            if is_sane && self.is_indexed(disk, &entry, base)? {
+                return Ok(at);
+            }
+        }
+        Ok(0)
+    }
+
+    fn entry_at(
+        &self,
+        disk: &Disk,
+        file: usize,
+        at: i64,
+    ) -> Result<Option<LedgerEntryHeader>, RecoveryError> {
+        let len = self.data.file_len - at;
+        let bytes = self.data.files[file].bytes(disk, at, len.clamp(0, 48))?;
+        Ok(bytes.first_chunk::<LEDGER_HEADER_LEN>().map(LedgerEntryHeader::decode))
+    }
+
+    fn is_indexed(
+        &self,
+        disk: &Disk,
+        entry: &LedgerEntryHeader,
+        position: i64,
+    ) -> Result<bool, RecoveryError> {
+        let Some(at) = entry.index.checked_mul(INDEX_UNIT) else { return Ok(false) };
+        let Some(file) = self.index.find(at, at == 0) else { return Ok(false) };
+        let within = at % self.index.file_len;
+        if within < 0 || within >= self.index.files[file].wrote {
+            return Ok(false);
+        }
+        let bytes = self.index.files[file].bytes(disk, within, INDEX_UNIT)?;
+        Ok(bytes.first_chunk::<LEDGER_INDEX_UNIT_LEN>() == Some(&index_unit(entry, position)))
+    }
+
+    /// Goes through the entries, and tells where they end.
+    fn scan(&mut self, disk: &Disk, start: usize) -> Result<i64, RecoveryError> {
+        let (mut file, mut at) = (start, 0);
+        let mut end = self.data.files[file].base;
+        let (mut last_index, mut last_term) = (-1, -1);
+        let mut is_indexing = false;
+        loop {
+            let base = self.data.files[file].base;
+            let magic = self.data.files[file].bytes(disk, at, (self.data.file_len - at).clamp(0, 4))?;
+            if magic.first_chunk::<4>().map(|magic| i32::from_be_bytes(*magic)) == Some(BLANK) {
+                end = base + self.data.file_len;
+                if file + 1 >= self.data.files.len() {
+                    break;
+                }
+                (file, at) = (file + 1, 0);
+                end = self.data.files[file].base;
+                continue;
+            }
+            let Some(entry) = self.entry_at(disk, file, at)? else { break };
+            let size = i64::from(entry.size);
+            let is_next = (last_index == -1 || entry.index == last_index + 1) && entry.term >= last_term;
+            if entry.size == 0
+                || !entry.is_sane_at(crate::units::PhysicalOffset(base + at))
+                || at + size > self.data.file_len
+                || !(0..1 << 56).contains(&entry.index)
+                || !is_next
+            {
+                break;
+            }
+            (last_index, last_term) = (entry.index, entry.term);
+            if !is_indexing && !self.is_indexed(disk, &entry, base + at)? {
+                let index_at = entry.index * INDEX_UNIT;
+                self.index.truncate(disk, index_at);
+                if self.index.max_offset() != index_at {
+                    self.index.destroy(disk);
+                }
+                is_indexing = true;
+            }
+            if is_indexing && !self.append_index(disk, &entry, base + at)? {
+                break;
+            }
+            end += size;
+            at += size;
+        }
+        self.end_index = last_index;
+        Ok(end)
+    }
+
+    fn append_index(
+        &mut self,
+        disk: &Disk,
+        entry: &LedgerEntryHeader,
+        position: i64,
+    ) -> Result<bool, RecoveryError> {
+        let index_at = entry.index * INDEX_UNIT;
+        let is_empty = self.index.files.is_empty();
+        let dir = self.index_dir.clone();
+        let Some(file) = self.index.last_for_append(disk, &dir, index_at) else { return Ok(false) };
+        if is_empty {
+            self.index.files[file].wrote = index_at % INDEX_FILE_LEN;
+        }
+        self.index.append(disk, file, &index_unit(entry, position))
+    }
+
+    fn commit(&mut self, disk: &Disk) -> Result<(), RecoveryError> {
+        let bytes = match read_small(&self.checkpoint, 1 << 16) {
+            Ok(bytes) => bytes,
+            Err(error) if error.is_gone() => return Ok(()),
+            Err(StoreError::NotAFile { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let committed = match LedgerCheckpoint::decode(&bytes) {
+            Ok(checkpoint) => checkpoint.committed_index,
+            Err(crate::format::ledger_checkpoint::LedgerCheckpointError::Form(_)) => None,
+            Err(error) => return Err(RecoveryError::Exception(format!("NumberFormatException: {error}"))),
+        };
+        let Some(committed) = committed else { return Ok(()) };
+        if committed == -1 || self.end_index == -1 || committed < self.begin_index || committed < -1 {
+            return Ok(());
+        }
+        let index = committed.min(self.end_index);
+        let at = index * INDEX_UNIT;
+        let Some(file) = self.index.find(at, at == 0) else { return Ok(()) };
+        let unit = self.index.files[file].bytes(disk, at % INDEX_FILE_LEN, INDEX_UNIT)?;
+        let mut reader = crate::format::bytes::Reader::new(&unit);
+        let (_, position, size) = (reader.i32(), reader.i64(), reader.i32());
+        if let (Some(position), Some(size)) = (position, size) {
+            self.committed_index = index;
+            self.committed_pos = position.saturating_add(i64::from(size));
+        }
+        Ok(())
+    }
+
+    /// What `DLedgerCommitLog.getMaxOffset` and `getConfirmOffset` tell.
+    #[must_use]
+    pub fn confirm_offset(&self) -> i64 {
+        if self.committed_pos > 0 { self.committed_pos } else { self.data.min_offset().unwrap_or(0).max(0) }
+    }
+}
+
+/// Bytes of an index unit.
+fn index_unit(entry: &LedgerEntryHeader, position: i64) -> [u8; LEDGER_INDEX_UNIT_LEN] {
+    let mut bytes = [0; LEDGER_INDEX_UNIT_LEN];
+    bytes[..4].copy_from_slice(&entry.magic.to_be_bytes());
+    bytes[4..12].copy_from_slice(&position.to_be_bytes());
+    bytes[12..16].copy_from_slice(&entry.size.to_be_bytes());
+    bytes[16..24].copy_from_slice(&entry.index.to_be_bytes());
+    bytes[24..].copy_from_slice(&entry.term.to_be_bytes());
+    bytes
+}

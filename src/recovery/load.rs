@@ -1,0 +1,602 @@
+//! The broker's `load()`, step by step, on values (R3 to R12).
+//!
+//! Upstream: `DefaultMessageStore.load`, `recover`; `CommitLog` and `DLedgerCommitLog` below them.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::disk::{Disk, RecoveryError};
+use super::dropped::Dropped;
+use super::file_list::{FileList, ListedFile, LoadFailure, Loader};
+use super::forecast::{LogLine, QueueEnds, TruncationForecast};
+use super::index::Index;
+use super::ledger::Ledger;
+use super::parse::{Checks, Parsed, Parser};
+use super::plan::{FirstMessage, clean_start, file_limit, is_old_enough, raw_first_message, unclean_start};
+use super::queue_table::{QueueLoadFailure, QueueTable};
+use super::release::{LedgerUnclean, Matching, ReputStart, Rules, TruncationTest};
+use super::replay::{Dispatch, Replay, WalkPlan, Walked};
+use super::segment_reader::{Records, SegmentReader};
+use crate::broker::BrokerConf;
+use crate::format::checkpoint::Checkpoint;
+use crate::store::layout::LogKind;
+use crate::units::PhysicalOffset;
+
+/// Exit code of a container whose broker could not load its store (`System.exit(-3)`).
+pub const EXIT_LOAD_FAILED: i32 = 253;
+/// Exit code where the DLedger library ends the process (`System.exit(-1)`).
+pub const EXIT_LEDGER: i32 = 255;
+
+/// What load works on.
+#[derive(Debug)]
+pub struct Setting<'a> {
+    /// Root of the store.
+    pub root: &'a Path,
+    /// What the broker was told.
+    pub conf: &'a BrokerConf,
+    /// The rules of its release.
+    pub rules: &'a Rules,
+    /// How it keeps its log.
+    pub mode: LogKind,
+    /// Whether the start is one after an orderly stop.
+    pub is_clean: bool,
+    /// DLedger's directory.
+    pub ledger_dir: PathBuf,
+    /// As if there were no DLedger checkpoint.
+    pub without_ledger_checkpoint: bool,
+    /// As if there were no index.
+    pub without_index: bool,
+    /// The broker's checkpoint.
+    pub checkpoint: Checkpoint,
+    /// Topics with batch queues.
+    pub batch_topics: BTreeSet<String>,
+}
+
+/// Why the broker does not start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Exit code that a container shows.
+    pub exit_code: i32,
+    /// Finding that tells why.
+    pub reason: &'static str,
+    /// The file, where there is one.
+    pub path: Option<PathBuf>,
+}
+
+/// The store in memory.
+#[derive(Debug)]
+pub struct Load<'a> {
+    setting: &'a Setting<'a>,
+    disk: &'a Disk,
+    parser: Parser<'a>,
+    /// The commitlog; in DLedger mode the one before the migration.
+    pub log: FileList,
+    /// The ledger, in DLedger mode.
+    pub ledger: Option<Ledger>,
+    /// The queues.
+    pub queues: QueueTable<'a>,
+    /// The index.
+    pub index: Index,
+    /// Confirm offset as stored.
+    pub confirm: i64,
+    /// The queues as they were found.
+    pub before: BTreeMap<(String, i32), QueueEnds>,
+    /// Lines that the broker prints while it looks for the segment to begin with.
+    looked_at: RefCell<Vec<LogLine>>,
+    /// What is cut off the log.
+    pub dropped: Dropped,
+    /// Segments behind the cut.
+    pub segments_unlinked: Vec<PathBuf>,
+    /// The walk.
+    pub walked: Walked,
+    /// The truncation.
+    pub truncation: Option<TruncationForecast>,
+    /// Queue offsets that the next messages get.
+    pub next_offsets: BTreeMap<(String, i32), i64>,
+    /// Lines that the broker prints.
+    pub lines: Vec<LogLine>,
+}
+
+impl<'a> Load<'a> {
+    /// A store of which nothing is loaded yet.
+    #[must_use]
+    pub fn new(setting: &'a Setting<'a>, disk: &'a Disk) -> Self {
+        Self {
+            setting,
+            disk,
+            parser: Parser::new(setting.rules, setting.conf, false),
+            log: FileList::default(),
+            ledger: None,
+            queues: QueueTable::new(setting.root, setting.conf, setting.rules, setting.batch_topics.clone()),
+            index: Index::empty(setting.conf.max_index_num),
+            confirm: -1,
+            before: BTreeMap::new(),
+            looked_at: RefCell::default(),
+            dropped: Dropped::default(),
+            segments_unlinked: Vec::new(),
+            walked: Walked::default(),
+            truncation: None,
+            next_offsets: BTreeMap::new(),
+            lines: Vec::new(),
+        }
+    }
+
+    /// Goes through load; `None` if the broker then starts.
+    ///
+    /// # Errors
+    /// Only what keeps the forecast itself from going on.
+    pub fn run(&mut self) -> Result<Option<Refusal>, RecoveryError> {
+        match self.steps() {
+            Ok(refusal) => Ok(refusal),
+            Err(RecoveryError::Exception(text)) => {
+                self.lines.push(LogLine::new("ERROR", format!("load exception {text}")));
+                Ok(Some(refused("LOAD_EXCEPTION", None)))
+            }
+            Err(RecoveryError::Exit { path, .. }) => {
+                Ok(Some(Refusal { exit_code: EXIT_LEDGER, reason: "LEDGER_EXIT", path: Some(path) }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn steps(&mut self) -> Result<Option<Refusal>, RecoveryError> {
+        let Setting { conf, rules, .. } = *self.setting;
+        let mut dirs = conf.commit_log_paths();
+        if dirs.len() > 1 {
+            dirs.extend(conf.read_only_commit_log_store_paths.iter().cloned());
+        }
+        dirs.sort();
+        dirs.dedup();
+        let file_len = i64::from(conf.mapped_file_size_commit_log);
+        match FileList::load(self.disk, &dirs, file_len, Loader::Broker(rules))? {
+            Ok(list) => self.log = list,
+            Err(failure) => return Ok(Some(self.file_refused(failure))),
+        }
+        match self.queues.load(self.disk)? {
+            Ok(()) => {}
+            Err(QueueLoadFailure::File(failure)) => return Ok(Some(self.file_refused(failure))),
+            Err(QueueLoadFailure::Kind(path)) => return Ok(Some(refused("QUEUE_KIND_MISMATCH", Some(path)))),
+        }
+        if rules.keeps_confirm && self.setting.mode != LogKind::DLedger {
+            self.confirm = self.setting.checkpoint.confirm_physical_offset.0;
+        }
+        let mut is_index_loaded = true;
+        if !self.setting.without_index {
+            let dir = self.setting.root.join("index");
+            let (checkpoint, is_clean) = (&self.setting.checkpoint, self.setting.is_clean);
+            (self.index, is_index_loaded) =
+                Index::load(self.disk, &dir, conf.max_index_num, checkpoint, is_clean)?;
+        }
+        let files: BTreeMap<_, _> =
+            self.queues.queues.iter().map(|(key, queue)| (key.clone(), queue.list().files.len())).collect();
+        self.queues.recover(self.disk)?;
+        for (key, queue) in &self.queues.queues {
+            let (min_offset, max_offset) = queue.ends();
+            let before = QueueEnds {
+                min_offset,
+                max_offset,
+                max_physical_offset: queue.max_physical(),
+                files: files.get(key).copied().unwrap_or(0),
+                units: queue.units(),
+                units_sha1: None,
+            };
+            self.before.insert(key.clone(), before);
+        }
+        let queue_end = self.queues.max_physical();
+        match self.setting.mode {
+            LogKind::DLedger => self.recover_ledger(queue_end)?,
+            LogKind::Plain | LogKind::Controller if self.setting.is_clean => self.recover_clean(queue_end)?,
+            LogKind::Plain | LogKind::Controller => self.recover_unclean(queue_end)?,
+        }
+        self.recover_offsets()?;
+        Ok((!is_index_loaded && rules.index_failure_counts).then(|| refused("INDEX_UNREADABLE", None)))
+    }
+
+    fn file_refused(&mut self, failure: LoadFailure) -> Refusal {
+        match failure {
+            LoadFailure::Length(path) => {
+                let text = format!(
+                    "{} length not matched message store config value, please check it manually",
+                    path.display()
+                );
+                self.lines.push(LogLine::warn(text));
+                refused("FILE_WRONG_LENGTH", Some(path))
+            }
+            LoadFailure::Name(path) => refused("FILE_FOREIGN_NAME", Some(path)),
+        }
+    }
+
+    fn checks(&self) -> Checks {
+        Checks { crc: self.setting.conf.check_crc_on_recover, dup_info: self.checks_dup_info() }
+    }
+
+    fn checks_dup_info(&self) -> bool {
+        self.setting.rules.checks_dup_info && self.setting.conf.duplication_enable
+    }
+
+    fn first_message(
+        &self,
+        file: &ListedFile,
+        file_len: i64,
+        records: Records,
+    ) -> Result<Option<FirstMessage>, RecoveryError> {
+        let rules = self.setting.rules;
+        let head = match records {
+            Records::Messages => 0,
+            Records::Entries => 48,
+        };
+        if records == Records::Entries || rules.matching == Matching::RawTimestamp {
+            let bytes = file.bytes(self.disk, head, 128)?;
+            return Ok(raw_first_message(&bytes, rules.has_v2 && records == Records::Messages));
+        }
+        let mut reader = SegmentReader::open(self.disk, file, file_len)?;
+        Ok(match reader.parse(&self.parser, records, self.checks(), 0, file_len)? {
+            Parsed::Message(request) => {
+                Some(FirstMessage { stored_at: request.stored_at, physical: request.physical })
+            }
+            Parsed::Blank => None,
+            Parsed::Fail { line, .. } => {
+                let line = line.map(|(level, text)| LogLine::new(level, text));
+                self.looked_at.borrow_mut().extend(line);
+                None
+            }
+        })
+    }
+
+    fn walk(&mut self, list: &FileList, plan: &WalkPlan) -> Result<Walked, RecoveryError> {
+        self.lines.append(self.looked_at.get_mut());
+        let mut replay = Replay {
+            disk: self.disk,
+            parser: &self.parser,
+            conf: self.setting.conf,
+            queues: &mut self.queues,
+            index: &mut self.index,
+            log: &mut self.lines,
+        };
+        let walked = replay.walk(list, plan)?;
+        self.walked = walked;
+        Ok(walked)
+    }
+
+    fn without_log(&mut self) {
+        let text = "The commitlog files are deleted, and delete the consume queue files";
+        self.lines.push(LogLine::warn(text.to_owned()));
+        self.queues.destroy(self.disk);
+    }
+
+    fn recover_clean(&mut self, queue_end: i64) -> Result<(), RecoveryError> {
+        if self.log.files.is_empty() {
+            self.without_log();
+            return Ok(());
+        }
+        let Setting { conf, rules, .. } = *self.setting;
+        let log = std::mem::take(&mut self.log);
+        let bases: Vec<i64> = log.files.iter().map(|file| file.base).collect();
+        let start = clean_start(rules, file_limit(rules, conf), &bases, queue_end, |at| {
+            let first = self.first_message(&log.files[at], log.file_len, Records::Messages)?;
+            let is_index_safe = conf.message_index_enable && conf.message_index_safe;
+            Ok::<_, RecoveryError>(first.is_some_and(|first| {
+                first.stored_at.0 != 0
+                    && first.physical.0 <= queue_end
+                    && !(is_index_safe && first.stored_at > self.setting.checkpoint.index_msg_timestamp)
+            }))
+        })?;
+        let dispatch = match rules.clean_start {
+            super::release::CleanStart::ThirdFromEnd => Dispatch::Nothing,
+            _ => Dispatch::Above(queue_end),
+        };
+        let plan = WalkPlan {
+            start,
+            records: Records::Messages,
+            checks: self.checks(),
+            dispatch,
+            checks_offset: false,
+        };
+        let walked = self.walk(&log, &plan)?;
+        self.log = log;
+        // Without a message the confirm offset stays what it was.
+        let last_start = if walked.messages == 0 { self.confirm } else { walked.last_start };
+        self.settle_confirm(walked.end, last_start);
+        self.truncate(queue_end, walked.end)
+    }
+
+    fn recover_unclean(&mut self, queue_end: i64) -> Result<(), RecoveryError> {
+        if self.log.files.is_empty() {
+            self.without_log();
+            return Ok(());
+        }
+        let Setting { conf, rules, mode, .. } = *self.setting;
+        let log = std::mem::take(&mut self.log);
+        let checkpoint = &self.setting.checkpoint;
+        let start = unclean_start(file_limit(rules, conf), log.files.len(), |at| {
+            let first = self.first_message(&log.files[at], log.file_len, Records::Messages)?;
+            Ok::<_, RecoveryError>(first.is_some_and(|first| is_old_enough(rules, conf, checkpoint, first)))
+        })?;
+        let is_bounded = mode == LogKind::Controller && rules.keeps_confirm;
+        let dispatch = match (conf.duplication_enable, rules.keeps_confirm) {
+            (false, _) if !is_bounded => Dispatch::All,
+            (_, true) => Dispatch::UpTo(self.confirm),
+            _ => Dispatch::Below(self.confirm),
+        };
+        let plan = WalkPlan {
+            start,
+            records: Records::Messages,
+            checks: self.checks(),
+            dispatch,
+            checks_offset: rules.has_offset_check && conf.check_commit_log_offset_on_recover,
+        };
+        let walked = self.walk(&log, &plan)?;
+        self.log = log;
+        let limit = if is_bounded { walked.last_dispatched_end } else { walked.end };
+        self.settle_confirm(limit, walked.last_start);
+        let queue_end =
+            if rules.dispatches_from_checkpoint { checkpoint.logics_physical_offset.0 } else { queue_end };
+        self.truncate(queue_end, walked.end)
+    }
+
+    /// The confirm offset after a walk.
+    fn settle_confirm(&mut self, limit: i64, last_start: i64) {
+        let rules = self.setting.rules;
+        if !rules.checks_dup_info || self.setting.mode == LogKind::DLedger {
+            return;
+        }
+        if self.setting.mode == LogKind::Controller && rules.keeps_confirm {
+            let min = self.min_offset();
+            if self.confirm < min {
+                self.confirm = min;
+            } else if self.confirm > limit {
+                self.confirm = limit;
+            }
+        } else {
+            self.confirm = last_start;
+        }
+    }
+
+    /// Truncates queues and log at the end of the walk.
+    fn truncate(&mut self, queue_end: i64, end: i64) -> Result<(), RecoveryError> {
+        let compared = match self.setting.rules.truncation_test {
+            TruncationTest::BeforeDispatch => queue_end,
+            TruncationTest::AfterDispatch => self.queues.max_physical(),
+        };
+        self.truncate_queues("", compared, end)?;
+        self.dropped = Dropped::behind(self.disk, &self.parser, &self.log, Records::Messages, end)?;
+        let gone = self.log.files.iter().filter(|file| file.base > end).map(|file| file.path.clone());
+        self.segments_unlinked = gone.collect();
+        self.log.truncate(self.disk, end);
+        Ok(())
+    }
+
+    fn truncate_queues(&mut self, prefix: &str, queue_end: i64, end: i64) -> Result<(), RecoveryError> {
+        let fires = queue_end >= end;
+        self.truncation = Some(TruncationForecast {
+            fires,
+            consumequeue_max_physical_offset: queue_end,
+            process_offset: end,
+        });
+        if fires {
+            let line = |queue_end| {
+                format!(
+                    "{prefix}maxPhyOffsetOfConsumeQueue({queue_end}) >= processOffset({end}), truncate dirty logic files"
+                )
+            };
+            self.lines.push(LogLine::warn(line(queue_end)));
+            if !prefix.is_empty() && self.setting.rules.truncation_test == TruncationTest::AfterDispatch {
+                let now = self.queues.max_physical();
+                if now < end {
+                    return Ok(());
+                }
+            }
+            self.queues.truncate(self.disk, PhysicalOffset(end))?;
+        }
+        Ok(())
+    }
+
+    fn recover_ledger(&mut self, queue_end: i64) -> Result<(), RecoveryError> {
+        let Setting { conf, rules, is_clean, .. } = *self.setting;
+        let mut data_dirs = conf.store_path_dledger_commit_log.clone();
+        if data_dirs.is_empty() {
+            data_dirs.push(self.setting.ledger_dir.join("data"));
+        }
+        let mut ledger = Ledger::load(
+            self.disk,
+            self.setting.ledger_dir.clone(),
+            &data_dirs,
+            i64::from(conf.mapped_file_size_commit_log),
+            self.setting.without_ledger_checkpoint,
+        )?;
+        if ledger.data.files.is_empty() {
+            return self.migrate(ledger, queue_end);
+        }
+        let found = ledger.data.clone();
+        ledger.recover(self.disk)?;
+        let end = ledger.data.max_offset();
+        self.dropped = Dropped::behind(self.disk, &self.parser, &found, Records::Entries, end)?;
+        let gone = found.files.iter().filter(|file| file.base > end).map(|file| file.path.clone());
+        self.segments_unlinked = gone.collect();
+        if is_clean || rules.ledger_unclean == LedgerUnclean::AsClean {
+            self.ledger = Some(ledger);
+            return self.truncate_queues("[TruncateCQ]", queue_end, end);
+        }
+        let checkpoint = &self.setting.checkpoint;
+        let start = unclean_start(usize::MAX, ledger.data.files.len(), |at| {
+            let first = self.first_message(&ledger.data.files[at], ledger.data.file_len, Records::Entries)?;
+            Ok::<_, RecoveryError>(first.is_some_and(|first| is_old_enough(rules, conf, checkpoint, first)))
+        })?;
+        let mut checks = self.checks();
+        checks.dup_info |= rules.ledger_unclean == LedgerUnclean::AlwaysDupCheck;
+        let dispatch =
+            if conf.duplication_enable { Dispatch::Below(ledger.confirm_offset()) } else { Dispatch::All };
+        let plan = WalkPlan { start, records: Records::Entries, checks, dispatch, checks_offset: false };
+        let walked = self.walk(&ledger.data, &plan)?;
+        self.ledger = Some(ledger);
+        let queue_end =
+            if rules.dispatches_from_checkpoint { checkpoint.logics_physical_offset.0 } else { queue_end };
+        self.truncate_queues("dledger ", queue_end, walked.end)
+    }
+
+    /// The first start in DLedger mode: the old log is closed with a blank, and the first data file begins behind it.
+    fn migrate(&mut self, mut ledger: Ledger, queue_end: i64) -> Result<(), RecoveryError> {
+        let rules = self.setting.rules;
+        if self.setting.is_clean || rules.ledger_unclean == LedgerUnclean::AsClean {
+            self.recover_clean(queue_end)?;
+        } else {
+            self.recover_unclean(queue_end)?;
+        }
+        let file_len = self.log.file_len;
+        if let Some(last) = self.log.files.last_mut() {
+            last.wrote = file_len;
+            let divided = last.base + file_len;
+            let dir = ledger.data_dir.clone();
+            ledger.data.last_for_append(self.disk, &dir, divided);
+        }
+        self.ledger = Some(ledger);
+        Ok(())
+    }
+
+    /// The first offset of the log, as the broker tells it.
+    #[must_use]
+    pub fn min_offset(&self) -> i64 {
+        match (&self.ledger, self.log.min_offset()) {
+            (_, Some(min)) => min,
+            (Some(ledger), None) => ledger.data.min_offset().unwrap_or(0),
+            (None, None) if self.setting.mode == LogKind::DLedger => 0,
+            (None, None) => -1,
+        }
+    }
+
+    /// The end of the log, as the broker tells it.
+    #[must_use]
+    pub fn max_offset(&self) -> i64 {
+        match &self.ledger {
+            Some(ledger) => ledger.confirm_offset(),
+            None => self.log.max_offset(),
+        }
+    }
+
+    /// The confirm offset, as the broker tells it before it is master.
+    #[must_use]
+    pub fn confirm_offset(&self) -> i64 {
+        let rules = self.setting.rules;
+        let is_stored = match self.setting.mode {
+            LogKind::DLedger => false,
+            LogKind::Controller if rules.keeps_confirm => true,
+            _ => rules.checks_dup_info && self.setting.conf.duplication_enable,
+        };
+        if is_stored { self.confirm } else { self.max_offset() }
+    }
+
+    /// Where dispatch begins after load.
+    #[must_use]
+    pub fn reput_start(&self) -> i64 {
+        let rules = self.setting.rules;
+        let from_queues = self.queues.max_physical().max(self.min_offset()).max(0);
+        match rules.reput_start {
+            ReputStart::QueueEnd => from_queues,
+            _ if self.setting.conf.recheck_reput_offset_from_cq => from_queues,
+            ReputStart::LogEnd if self.setting.conf.duplication_enable => self.confirm,
+            ReputStart::LogEnd => self.max_offset(),
+            ReputStart::Confirm => self.confirm_offset(),
+        }
+    }
+
+    /// Minima, and the queue offsets that the next messages get.
+    fn recover_offsets(&mut self) -> Result<(), RecoveryError> {
+        let Setting { conf, rules, mode, .. } = *self.setting;
+        let min = self.min_offset();
+        self.queues.correct_min(self.disk, min)?;
+        self.read_next_offsets();
+        let compensates = (conf.duplication_enable && rules.compensates_duplication)
+            || (mode == LogKind::Controller && rules.compensates_controller);
+        if compensates {
+            self.compensate()?;
+        }
+        Ok(())
+    }
+
+    /// Next offsets from the ends of the queues.
+    pub fn read_next_offsets(&mut self) {
+        self.next_offsets =
+            self.queues.queues.iter().map(|(key, queue)| (key.clone(), queue.ends().1)).collect();
+    }
+
+    fn compensate(&mut self) -> Result<(), RecoveryError> {
+        let exception = |text: &str| Err(RecoveryError::Exception(text.to_owned()));
+        let checks = Checks { crc: true, dup_info: self.setting.conf.duplication_enable };
+        let mut offset = match self.confirm_offset() {
+            -1 => 0,
+            confirm => confirm,
+        };
+        // In DLedger mode this takes the head of an entry for a message, and fails where anything follows the confirm offset.
+        let list = self.ledger.as_ref().map_or(&self.log, |ledger| &ledger.data);
+        while let Some(at) = list.find(offset, offset == 0) {
+            let file = &list.files[at];
+            if file.base > offset {
+                offset = file.base;
+                continue;
+            }
+            let within = offset - file.base;
+            if within + 4 > file.wrote {
+                break;
+            }
+            let head = file.bytes(self.disk, within, 8.min(list.file_len - within))?;
+            let mut reader = crate::format::bytes::Reader::new(&head);
+            let size = i64::from(reader.i32().unwrap_or_default());
+            if within + size > file.wrote {
+                break;
+            }
+            if size < 0 {
+                return exception("IllegalArgumentException: newLimit < 0");
+            }
+            if size < 8 {
+                return exception("IndexOutOfBoundsException");
+            }
+            let magic = reader.i32().unwrap_or_default().cast_unsigned();
+            if magic == crate::format::message::MAGIC_BLANK {
+                offset += size;
+                continue;
+            }
+            if magic != crate::format::message::MAGIC_V1 {
+                return exception("Unknown magicCode");
+            }
+            let bytes = file.bytes(self.disk, within, size)?;
+            let rest = bytes.len();
+            let Parsed::Message(request) = self.parser.message(&bytes, checks, rest) else { break };
+            let key = (request.topic, request.queue_id);
+            self.next_offsets.insert(key, request.queue_offset.0.wrapping_add(1));
+            offset += size;
+        }
+        Ok(())
+    }
+
+    /// Dispatches as the broker does after load, up to the end that it would reach; tells where that ends.
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`].
+    pub fn reput(&mut self, end: i64) -> Result<PhysicalOffset, RecoveryError> {
+        let from = PhysicalOffset(self.reput_start());
+        let parser = Parser::new(self.setting.rules, self.setting.conf, true);
+        let mut lines = Vec::new();
+        let mut replay = Replay {
+            disk: self.disk,
+            parser: &parser,
+            conf: self.setting.conf,
+            queues: &mut self.queues,
+            index: &mut self.index,
+            log: &mut lines,
+        };
+        let mut at = from;
+        if !self.log.files.is_empty() {
+            let log_end = end.min(self.log.max_offset());
+            at = replay.reput(&self.log, Records::Messages, at, log_end)?;
+        }
+        if let Some(ledger) = &self.ledger {
+            at = replay.reput(&ledger.data, Records::Entries, at, end)?;
+        }
+        Ok(at)
+    }
+}
+
+fn refused(reason: &'static str, path: Option<PathBuf>) -> Refusal {
+    Refusal { exit_code: EXIT_LOAD_FAILED, reason, path }
+}

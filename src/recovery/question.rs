@@ -1,0 +1,425 @@
+//! A question about a store, and how it is answered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use sha1::{Digest, Sha1};
+
+use super::disk::{Budget, Disk, RecoveryError};
+use super::forecast::{
+    CommitLogForecast, FilesForecast, Forecast, IndexForecast, LedgerForecast, LogLine, QueueEnds,
+    QueueForecast, StartForecast, Totals, Verdict,
+};
+use super::load::{Load, Refusal, Setting};
+use super::loss::Loss;
+use super::parse::{HUGE_LENGTH, Parser};
+use super::queue_table::AnyQueue;
+use super::release::{NEWEST, Rules, TruncationTest};
+use super::segment_reader::Records;
+use crate::broker::release::Release;
+use crate::broker::{BrokerConf, StoreType};
+use crate::format::checkpoint::{CHECKPOINT_LEN, Checkpoint};
+use crate::format::loose_json;
+use crate::store::layout::LogKind;
+use crate::store::source::read_small;
+
+/// Exit code of a container whose broker was told two modes (`System.exit(-4)`).
+const EXIT_BOTH_MODES: i32 = 252;
+
+/// How the broker ended before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shutdown {
+    /// By the abort file.
+    #[default]
+    AsFound,
+    /// As after an orderly stop.
+    Clean,
+    /// As after a kill.
+    Unclean,
+}
+
+/// Files that are taken for missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Without {
+    /// `checkpoint`.
+    pub checkpoint: bool,
+    /// `dledger-<id>/checkpoint`.
+    pub ledger_checkpoint: bool,
+    /// `index/`.
+    pub index: bool,
+    /// `abort`.
+    pub abort: bool,
+}
+
+/// How far an answer goes beyond load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reach {
+    /// Up to the end of load.
+    Load,
+    /// Also what dispatch puts after start, and which units are lost: this reads the whole log.
+    #[default]
+    Start,
+}
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// `storePathRootDir`.
+    pub root: PathBuf,
+    /// What the broker was told.
+    pub conf: BrokerConf,
+    /// Its release.
+    pub release: Release,
+    /// How it keeps its log; absent: by its properties.
+    pub mode: Option<LogKind>,
+    /// How it ended before.
+    pub shutdown: Shutdown,
+    /// Files taken for missing.
+    pub without: Without,
+    /// How far.
+    pub reach: Reach,
+    /// Whether the units of each queue get a digest.
+    pub digest: bool,
+}
+
+/// Says what the next start does. Reads, and changes nothing.
+///
+/// # Errors
+/// The first file or directory that could not be read; a budget that is used up is an answer.
+pub fn forecast(question: &Question, budget: &Budget) -> Result<Forecast, RecoveryError> {
+    let disk = Disk::new(*budget);
+    let conf = &question.conf;
+    let mode = question.mode.unwrap_or(if conf.enable_dleger_commit_log {
+        LogKind::DLedger
+    } else if conf.enable_controller_mode {
+        LogKind::Controller
+    } else {
+        LogKind::Plain
+    });
+    let is_clean = match question.shutdown {
+        Shutdown::Clean => true,
+        Shutdown::Unclean => false,
+        Shutdown::AsFound => question.without.abort || !question.root.join("abort").exists(),
+    };
+    let Some(rules) = Rules::of(question.release) else {
+        return Ok(inconclusive(mode, is_clean, "the release is older than 4.9.4"));
+    };
+    if conf.store_type == StoreType::DefaultRocksDb {
+        return Ok(inconclusive(mode, is_clean, "consume queues in RocksDB"));
+    }
+    if conf.enable_dleger_commit_log && conf.enable_controller_mode && rules.keeps_confirm {
+        let refusal = Refusal { exit_code: EXIT_BOTH_MODES, reason: "CONTROLLER_AND_DLEDGER", path: None };
+        let start = start(Some(&refusal));
+        let verdict = Verdict::RefuseStart;
+        return Ok(Forecast { verdict, complete: true, start, ..empty(mode, is_clean) });
+    }
+    let checkpoint = match read_small(&question.root.join("checkpoint"), CHECKPOINT_LEN) {
+        Ok(bytes) if !question.without.checkpoint => Checkpoint::decode(&bytes),
+        Err(error) if !error.is_gone() => return Err(error.into()),
+        _ => Checkpoint::default(),
+    };
+    let setting = Setting {
+        root: &question.root,
+        conf,
+        rules: &rules,
+        mode,
+        is_clean,
+        ledger_dir: conf.ledger_dir().unwrap_or_else(|| question.root.join("dledger-n0")),
+        without_ledger_checkpoint: question.without.ledger_checkpoint,
+        without_index: question.without.index,
+        checkpoint,
+        batch_topics: batch_topics(&question.root),
+    };
+    let mut load = Load::new(&setting, &disk);
+    match answer(question, &setting, &disk, &mut load) {
+        Err(RecoveryError::Budget) => Ok(inconclusive(mode, is_clean, "budget used up")),
+        other => other,
+    }
+}
+
+fn answer(
+    question: &Question,
+    setting: &Setting<'_>,
+    disk: &Disk,
+    load: &mut Load<'_>,
+) -> Result<Forecast, RecoveryError> {
+    let refusal = load.run()?;
+    let (unlinked, created) = disk.changes();
+    let mut found = Forecast {
+        complete: true,
+        rules_since: version(setting.rules.since),
+        log: std::mem::take(&mut load.lines),
+        truncation: load.truncation,
+        start: start(refusal.as_ref()),
+        not_modelled: not_modelled(question),
+        ..empty(setting.mode, setting.is_clean)
+    };
+    found.files = FilesForecast {
+        unlinked: relative(&question.root, unlinked),
+        created: relative(&question.root, created),
+    };
+    found.index = IndexForecast {
+        unlinked: relative(&question.root, std::mem::take(&mut load.index.unlinked)),
+        begun: load.index.begun,
+        next_entry: load.index.next_entry(),
+    };
+    if refusal.is_none() {
+        found.reput_from = load.reput_start();
+        found.ledger = load.ledger.as_ref().map(|ledger| LedgerForecast {
+            begin_index: ledger.begin_index,
+            end_index: ledger.end_index,
+            committed_index: ledger.committed_index,
+            committed_offset: ledger.committed_pos,
+            end_offset: ledger.data.max_offset(),
+        });
+        found.commitlog = CommitLogForecast {
+            min_offset: load.min_offset(),
+            max_offset: load.max_offset(),
+            scan_from: load.walked.from,
+            scan_end: load.walked.true_end,
+            truncate_to: (setting.mode != LogKind::DLedger).then_some(load.walked.end),
+            messages_scanned: load.walked.messages,
+            segments_unlinked: relative(&question.root, std::mem::take(&mut load.segments_unlinked)),
+            bytes_dropped: load.dropped.bytes,
+            messages_dropped: load.dropped.messages,
+        };
+        found.queues = queues(question, disk, load)?;
+        if found.log.iter().any(|line| line.text == HUGE_LENGTH) {
+            found.not_modelled.push("a message claims more memory than the broker may have".to_owned());
+        }
+        if load.queues.has_write_error {
+            found.not_modelled.push("a queue that cannot be created: load takes 30 s longer".to_owned());
+        }
+        let counts = load.queues.counts;
+        let is_silent = setting.rules.truncation_test == TruncationTest::AfterDispatch;
+        let repeated = if is_silent { 0 } else { counts.repeated };
+        let lines = [
+            (repeated, "Maybe try to build consume queue repeatedly"),
+            (counts.below_end, "Build consume queue repeatedly"),
+            (counts.misplaced, "[BUG]logic queue order maybe wrong"),
+        ];
+        let often = |(count, text): (u64, &str)| LogLine { level: "WARN", text: text.to_owned(), count };
+        found.log.extend(lines.into_iter().filter(|(count, _)| *count > 0).map(often));
+        if question.reach == Reach::Start {
+            after_start(question, setting, disk, load, &mut found)?;
+        }
+    }
+    found.totals = totals(&found);
+    found.verdict = verdict(&found);
+    found.consistent = !disk.has_moved();
+    found.bytes_read = disk.bytes_read();
+    Ok(found)
+}
+
+fn queues(question: &Question, disk: &Disk, load: &Load<'_>) -> Result<Vec<QueueForecast>, RecoveryError> {
+    let mut found = Vec::new();
+    for (key, queue) in &load.queues.queues {
+        let before = load
+            .before
+            .get(key)
+            .cloned()
+            .unwrap_or_else(|| QueueEnds { max_physical_offset: -1, ..QueueEnds::default() });
+        let after_load = ends(queue, question.digest, disk)?;
+        let added = queue.written();
+        found.push(QueueForecast {
+            topic: key.0.clone(),
+            queue: key.1,
+            units_removed: (before.units + added).saturating_sub(after_load.units),
+            units_added: added,
+            before,
+            after_load,
+            after_start: None,
+            units_lost: None,
+            next_offset: load.next_offsets.get(key).copied(),
+        });
+    }
+    Ok(found)
+}
+
+fn after_start(
+    question: &Question,
+    setting: &Setting<'_>,
+    disk: &Disk,
+    load: &mut Load<'_>,
+    found: &mut Forecast,
+) -> Result<(), RecoveryError> {
+    let end = match &load.ledger {
+        Some(ledger) => ledger.data.max_offset(),
+        None => load.log.max_offset(),
+    };
+    // With duplicationEnable dispatch waits for the confirm offset, which nothing moves on a single broker.
+    let waits_for_confirm = setting.conf.duplication_enable && setting.mode == LogKind::Plain;
+    load.reput(if waits_for_confirm { end.min(load.confirm) } else { end })?;
+    // A message exists though this release cannot read it.
+    let newest = Rules::of(NEWEST).unwrap_or(*setting.rules);
+    let parser = Parser::new(&newest, setting.conf, true);
+    let mut logs = vec![(&load.log, Records::Messages)];
+    logs.extend(load.ledger.as_ref().map(|ledger| (&ledger.data, Records::Entries)));
+    let loss = Loss::find(disk, &parser, &logs, end, &load.queues)?;
+    found.messages_with_unit = Some(loss.messages);
+    found.totals.units_lost = Some(loss.total());
+    let mut known: BTreeMap<_, _> =
+        found.queues.drain(..).map(|queue| ((queue.topic.clone(), queue.queue), queue)).collect();
+    let keys: BTreeSet<_> = load.queues.queues.keys().chain(loss.missing.keys()).cloned().collect();
+    for key in keys {
+        let queue = known.entry(key.clone()).or_insert_with(|| QueueForecast {
+            topic: key.0.clone(),
+            queue: key.1,
+            before: QueueEnds { max_physical_offset: -1, ..QueueEnds::default() },
+            after_load: QueueEnds { max_physical_offset: -1, ..QueueEnds::default() },
+            after_start: None,
+            units_removed: 0,
+            units_added: 0,
+            units_lost: None,
+            next_offset: None,
+        });
+        if let Some(now) = load.queues.queues.get(&key) {
+            queue.after_start = Some(ends(now, question.digest, disk)?);
+        }
+        queue.units_lost = Some(loss.missing.get(&key).copied().unwrap_or(0));
+    }
+    found.queues = known.into_values().collect();
+    Ok(())
+}
+
+fn ends(queue: &AnyQueue, digest: bool, disk: &Disk) -> Result<QueueEnds, RecoveryError> {
+    let (min_offset, max_offset) = queue.ends();
+    Ok(QueueEnds {
+        min_offset,
+        max_offset,
+        max_physical_offset: queue.max_physical(),
+        files: queue.list().files.len(),
+        units: queue.units(),
+        units_sha1: if digest { Some(sha1_of(queue, disk)?) } else { None },
+    })
+}
+
+fn sha1_of(queue: &AnyQueue, disk: &Disk) -> Result<String, RecoveryError> {
+    let mut sha1 = Sha1::new();
+    for file in &queue.list().files {
+        sha1.update(file.bytes(disk, 0, file.wrote)?);
+    }
+    Ok(sha1.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn start(refusal: Option<&Refusal>) -> StartForecast {
+    match refusal {
+        None => StartForecast { outcome: "starts", ..StartForecast::default() },
+        Some(refusal) => StartForecast {
+            outcome: "refuses",
+            exit_code: Some(refusal.exit_code),
+            reason: Some(refusal.reason),
+            path: refusal.path.clone(),
+        },
+    }
+}
+
+fn totals(found: &Forecast) -> Totals {
+    let sum = |of: fn(&QueueForecast) -> u64| found.queues.iter().map(of).sum();
+    let count = |of: fn(&QueueForecast) -> bool| -> u64 {
+        u64::try_from(found.queues.iter().filter(|queue| of(queue)).count()).unwrap_or(u64::MAX)
+    };
+    Totals {
+        queues: count(|_| true),
+        queues_changed: count(|queue| queue.units_removed > 0 || queue.units_added > 0),
+        queues_emptied: count(|queue| queue.before.units > 0 && queue.after_load.units == 0),
+        units_removed: sum(|queue| queue.units_removed),
+        units_added: sum(|queue| queue.units_added),
+        units_lost: found.totals.units_lost,
+        messages_dropped: found.commitlog.messages_dropped,
+        files_unlinked: u64::try_from(found.files.unlinked.len()).unwrap_or(u64::MAX),
+    }
+}
+
+fn verdict(found: &Forecast) -> Verdict {
+    let totals = &found.totals;
+    if found.start.exit_code.is_some() {
+        Verdict::RefuseStart
+    } else if totals.messages_dropped > 0 {
+        Verdict::MessageLoss
+    } else if totals.units_lost.is_some_and(|lost| lost > 0) {
+        Verdict::IndexLoss
+    } else if totals.units_added > 0 || found.queues.iter().any(QueueForecast::grows_after_load) {
+        Verdict::Reindexed
+    } else if totals.units_removed > 0 {
+        Verdict::Trimmed
+    } else {
+        Verdict::Unchanged
+    }
+}
+
+impl QueueForecast {
+    /// Whether dispatch puts units after start.
+    #[must_use]
+    pub fn grows_after_load(&self) -> bool {
+        self.after_start.as_ref().is_some_and(|after| after.units > self.after_load.units)
+    }
+}
+
+fn not_modelled(question: &Question) -> Vec<String> {
+    let conf = &question.conf;
+    let mut notes = Vec::new();
+    if question.release > NEWEST {
+        notes.push(format!("release newer than {}: answered by its rules", version(NEWEST)));
+    }
+    let flags = [
+        (conf.index_rocksdb_enable, "indexRocksDBEnable"),
+        (conf.trans_rocksdb_enable, "transRocksDBEnable"),
+        (conf.rocksdb_cq_double_write_enable, "rocksdbCQDoubleWriteEnable"),
+        (conf.enable_accelerated_recovery, "enableAcceleratedRecovery"),
+    ];
+    notes.extend(flags.iter().filter(|(is_on, _)| *is_on).map(|(_, name)| (*name).to_owned()));
+    notes
+}
+
+/// Topics whose queues are batch queues, by `topics.json` or its backup.
+fn batch_topics(root: &Path) -> BTreeSet<String> {
+    let read = |name: &str| {
+        let bytes = read_small(&root.join("config").join(name), 64 << 20).ok()?;
+        loose_json::parse(&bytes).ok()
+    };
+    let Some(json) = read("topics.json").or_else(|| read("topics.json.bak")) else { return BTreeSet::new() };
+    let Some(table) = json.get("topicConfigTable").and_then(|table| table.as_object()) else {
+        return BTreeSet::new();
+    };
+    let is_batch = |topic: &serde_json::Value| {
+        topic.pointer("/attributes/queue.type").and_then(|kind| kind.as_str()) == Some("BatchCQ")
+    };
+    table.iter().filter(|(_, topic)| is_batch(topic)).map(|(name, _)| name.clone()).collect()
+}
+
+fn relative(root: &Path, paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    paths.into_iter().map(|path| path.strip_prefix(root).map(Path::to_owned).unwrap_or(path)).collect()
+}
+
+fn version(release: Release) -> String {
+    format!("{}.{}.{}", release.0, release.1, release.2)
+}
+
+fn empty(mode: LogKind, is_clean: bool) -> Forecast {
+    Forecast {
+        verdict: Verdict::Inconclusive,
+        complete: false,
+        consistent: true,
+        mode,
+        rules_since: String::new(),
+        is_clean,
+        start: StartForecast::default(),
+        commitlog: CommitLogForecast::default(),
+        ledger: None,
+        truncation: None,
+        reput_from: -1,
+        queues: Vec::new(),
+        totals: Totals::default(),
+        files: FilesForecast::default(),
+        index: IndexForecast::default(),
+        log: Vec::new(),
+        messages_with_unit: None,
+        not_modelled: Vec::new(),
+        bytes_read: 0,
+    }
+}
+
+fn inconclusive(mode: LogKind, is_clean: bool, why: &str) -> Forecast {
+    Forecast { not_modelled: vec![why.to_owned()], ..empty(mode, is_clean) }
+}

@@ -1,0 +1,412 @@
+//! One consume queue as the broker holds it in memory: scanned, appended to, truncated (R1, R10).
+//!
+//! Upstream: `ConsumeQueue.recover`, `putMessagePositionInfo`, `truncateDirtyLogicFiles`, `correctMinOffset`.
+
+use std::path::PathBuf;
+
+use super::disk::{Disk, RecoveryError};
+use super::ext::ExtQueue;
+use super::file_list::FileList;
+use super::queue_truncation::is_kept;
+use super::release::Rules;
+use crate::format::cq_ext_unit::is_ext_address;
+use crate::format::cq_unit::{CqUnit, PRE_BLANK_SIZE, UNIT_LEN};
+use crate::units::PhysicalOffset;
+
+const UNIT: i64 = 20;
+/// Bytes read of a queue file at one go.
+const CHUNK: i64 = 8_000;
+
+/// What happened to a unit that was to be put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Put {
+    /// It is in its slot.
+    InPlace,
+    /// It was appended, but the end of the queue was below its slot.
+    Misplaced,
+    /// The message ends at or below the queue's maximum: nothing was written.
+    Repeated,
+    /// The slot lies below the end of the queue: nothing was written.
+    BelowEnd,
+    /// No file could be written.
+    Failed,
+}
+
+/// An ordinary queue.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// Its files.
+    pub list: FileList,
+    /// Its extension, with `enableConsumeQueueExt`.
+    pub ext: Option<ExtQueue>,
+    /// Exclusive end of the newest message that has a unit; -1 without.
+    pub max_physical: i64,
+    /// Position of the first unit that counts.
+    pub min_position: i64,
+    /// Units written since loading, pre-blank ones included.
+    pub written: u64,
+    /// Start of the message behind which no scanned unit of the last file begins, if only scanned since.
+    scanned: Option<i64>,
+}
+
+impl Queue {
+    /// A queue with these files, not scanned.
+    #[must_use]
+    pub fn new(dir: PathBuf, list: FileList, ext: Option<ExtQueue>) -> Self {
+        Self { dir, list, ext, max_physical: -1, min_position: 0, written: 0, scanned: None }
+    }
+
+    /// Exclusive end of the queue offsets.
+    #[must_use]
+    pub fn max(&self) -> i64 {
+        self.list.max_offset() / UNIT
+    }
+
+    /// The first queue offset.
+    #[must_use]
+    pub fn min(&self) -> i64 {
+        self.min_position / UNIT
+    }
+
+    /// Finds the end in the last three files.
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`].
+    pub fn recover(&mut self, disk: &Disk) -> Result<(), RecoveryError> {
+        let count = self.list.files.len();
+        if count == 0 {
+            return Ok(());
+        }
+        let mut max_ext_address = 1;
+        let mut at = count.saturating_sub(3);
+        let end = loop {
+            let mut found = 0;
+            let mut newest_start = -1;
+            let max_physical = &mut self.max_physical;
+            units(disk, &self.list, at, |position, unit| {
+                if !unit.is_valid() {
+                    return false;
+                }
+                found = position + UNIT;
+                *max_physical = unit.end().0;
+                newest_start = newest_start.max(unit.physical_offset.0);
+                if is_ext_address(unit.tags_code) {
+                    max_ext_address = unit.tags_code;
+                }
+                true
+            })?;
+            self.scanned = (found > 0).then_some(newest_start);
+            if found == self.list.file_len && at + 1 < count {
+                at += 1;
+                continue;
+            }
+            break self.list.files[at].base + found;
+        };
+        self.list.truncate(disk, end);
+        if let Some(ext) = &mut self.ext {
+            ext.recover(disk)?;
+            ext.truncate_by_max(disk, max_ext_address)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets the units of messages that begin at `cut` or later.
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`].
+    pub fn truncate(&mut self, disk: &Disk, cut: PhysicalOffset) -> Result<(), RecoveryError> {
+        if self.scanned.is_some_and(|newest| newest < cut.0)
+            && self.list.files.last().is_some_and(|file| file.wrote > 0)
+        {
+            return Ok(());
+        }
+        self.scanned = None;
+        self.max_physical = cut.0;
+        while let Some(at) = self.list.files.len().checked_sub(1) {
+            let mut kept = 0;
+            let max_physical = &mut self.max_physical;
+            units(disk, &self.list, at, |position, unit| {
+                let slot = u64::try_from(position).unwrap_or(0);
+                let is_kept = is_kept(slot, unit.physical_offset, unit.is_valid(), cut);
+                if is_kept {
+                    kept = position + UNIT;
+                    *max_physical = unit.physical_offset.0.wrapping_add(i64::from(unit.size));
+                }
+                is_kept
+            })?;
+            if kept > 0 {
+                self.list.files[at].wrote = kept;
+                return Ok(());
+            }
+            self.list.remove_last(disk);
+        }
+        Ok(())
+    }
+
+    /// Puts the unit of a message.
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`].
+    pub fn put(
+        &mut self,
+        disk: &Disk,
+        physical: PhysicalOffset,
+        size: i32,
+        tags_code: i64,
+        ordinal: i64,
+    ) -> Result<Put, RecoveryError> {
+        let end = physical.0.wrapping_add(i64::from(size));
+        if end <= self.max_physical {
+            return Ok(Put::Repeated);
+        }
+        let expected = ordinal.wrapping_mul(UNIT);
+        let Some(at) = self.list.last_for_append(disk, &self.dir, expected) else { return Ok(Put::Failed) };
+        self.scanned = None;
+        let file_len = self.list.file_len;
+        let file = &mut self.list.files[at];
+        if file.is_first_created && ordinal != 0 && file.wrote == 0 {
+            self.min_position = expected;
+            let blank = unit_bytes(PhysicalOffset(0), PRE_BLANK_SIZE, 0);
+            let count = usize::try_from(expected % file_len / UNIT).unwrap_or(0);
+            file.write(disk, &blank.repeat(count))?;
+            self.written += u64::try_from(count).unwrap_or(0);
+        }
+        let current = file.base + file.wrote;
+        if ordinal != 0 && expected < current {
+            return Ok(Put::BelowEnd);
+        }
+        self.max_physical = end;
+        if !self.list.append(disk, at, &unit_bytes(physical, size, tags_code))? {
+            return Ok(Put::Failed);
+        }
+        self.written += 1;
+        Ok(if ordinal != 0 && expected != current { Put::Misplaced } else { Put::InPlace })
+    }
+
+    /// Moves the minimum to the first unit whose message is still in the log.
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`], and the exception that some releases end with here.
+    pub fn correct_min(&mut self, disk: &Disk, rules: &Rules, min: i64) -> Result<(), RecoveryError> {
+        let mut ext_address = 1;
+        let is_done = if rules.searches_minimum {
+            self.search_min(disk, rules, min, &mut ext_address)?
+        } else {
+            let (mut found, base) = (None, self.list.min_offset().unwrap_or_default());
+            if let Some(wrote) = self.list.files.first().map(|file| file.wrote) {
+                units(disk, &self.list, 0, |position, unit| {
+                    if position >= wrote {
+                        return false;
+                    }
+                    let is_first = unit.physical_offset.0 >= min;
+                    if is_first {
+                        found = Some((base + position, unit.tags_code));
+                    }
+                    !is_first
+                })?;
+            }
+            if let Some((position, tags_code)) = found {
+                self.min_position = position;
+                ext_address = if is_ext_address(tags_code) { tags_code } else { 1 };
+            }
+            true
+        };
+        if let (true, Some(ext)) = (is_done, &mut self.ext) {
+            ext.truncate_by_min(disk, ext_address);
+        }
+        Ok(())
+    }
+
+    fn unit_at(&self, disk: &Disk, file: usize, at: i64) -> Result<CqUnit, RecoveryError> {
+        let bytes = self.list.files[file].bytes(disk, at, UNIT)?;
+        Ok(bytes.first_chunk::<UNIT_LEN>().map(CqUnit::decode).unwrap_or_default())
+    }
+
+    /// Whether the search came to its end, behind which the extension is truncated.
+    fn search_min(
+        &mut self,
+        disk: &Disk,
+        rules: &Rules,
+        min: i64,
+        ext_address: &mut i64,
+    ) -> Result<bool, RecoveryError> {
+        if self.min_position >= self.list.max_offset() {
+            return Ok(false);
+        }
+        let Some(last_at) = self.list.files.len().checked_sub(1) else { return Ok(false) };
+        let (last_base, last_wrote) = (self.list.files[last_at].base, self.list.files[last_at].wrote);
+        if last_wrote < UNIT {
+            if rules.fails_on_empty_queue_file {
+                let text = "IllegalArgumentException: newPosition < 0".to_owned();
+                return Err(RecoveryError::Exception(text));
+            }
+        } else if self.unit_at(disk, last_at, last_wrote - UNIT)?.physical_offset.0 < min {
+            self.min_position = last_base + last_wrote;
+            return Ok(false);
+        }
+        let (base, wrote) = (self.list.files[0].base, self.list.files[0].wrote);
+        let start = (self.min_position - base).max(0);
+        if start >= wrote {
+            return Ok(false);
+        }
+        let is_intact = self.min_position >= base;
+        if is_intact && self.unit_at(disk, 0, start)?.physical_offset.0 >= min {
+            return Ok(false);
+        }
+        let (mut low, mut high) = (0, wrote - start - UNIT);
+        while high - low > UNIT {
+            let middle = (low + high) / 2 / UNIT * UNIT;
+            let found = self.unit_at(disk, 0, start + middle)?.physical_offset.0;
+            if found > min {
+                high = middle;
+            } else if found == min {
+                (low, high) = (middle, middle);
+            } else {
+                low = middle;
+            }
+        }
+        let mut at = low;
+        while at <= high {
+            let unit = self.unit_at(disk, 0, start + at)?;
+            if unit.physical_offset.0 >= min {
+                self.min_position = base + start + at;
+                if is_ext_address(unit.tags_code) {
+                    *ext_address = unit.tags_code;
+                }
+                break;
+            }
+            at += UNIT;
+        }
+        Ok(true)
+    }
+
+    /// As if the log had never been.
+    pub fn destroy(&mut self, disk: &Disk) {
+        self.list.destroy(disk);
+        if let Some(ext) = &mut self.ext {
+            ext.list.destroy(disk);
+        }
+        (self.max_physical, self.min_position, self.scanned) = (-1, 0, None);
+    }
+}
+
+/// Bytes of a unit.
+fn unit_bytes(physical: PhysicalOffset, size: i32, tags_code: i64) -> [u8; UNIT_LEN] {
+    let mut bytes = [0; UNIT_LEN];
+    bytes[..8].copy_from_slice(&physical.0.to_be_bytes());
+    bytes[8..12].copy_from_slice(&size.to_be_bytes());
+    bytes[12..].copy_from_slice(&tags_code.to_be_bytes());
+    bytes
+}
+
+/// Calls `each` with every slot of a file until it says `false`.
+fn units(
+    disk: &Disk,
+    list: &FileList,
+    at: usize,
+    mut each: impl FnMut(i64, &CqUnit) -> bool,
+) -> Result<(), RecoveryError> {
+    let Some(file) = list.files.get(at) else { return Ok(()) };
+    let (mut position, mut chunk) = (0, CHUNK);
+    while position < list.file_len {
+        let bytes = file.bytes(disk, position, chunk.min(list.file_len - position))?;
+        let (slots, _) = bytes.as_chunks::<UNIT_LEN>();
+        if slots.is_empty() {
+            break;
+        }
+        for slot in slots {
+            if !each(position, &CqUnit::decode(slot)) {
+                return Ok(());
+            }
+            position += UNIT;
+        }
+        chunk = (chunk * 4).min(CHUNK * 64);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recovery::file_list::Loader;
+
+    const FILE_LEN: i64 = 100;
+
+    /// A queue of files of five units each, the files given as their units.
+    fn queue(dir: &std::path::Path, files: &[&[(i64, i32)]]) -> Queue {
+        for (at, units) in files.iter().enumerate() {
+            let mut bytes: Vec<u8> = Vec::new();
+            for (physical, size) in *units {
+                bytes.extend(unit_bytes(PhysicalOffset(*physical), *size, 0));
+            }
+            bytes.resize(100, 0);
+            std::fs::write(dir.join(format!("{:020}", at * 100)), bytes).unwrap();
+        }
+        let dirs = [dir.to_owned()];
+        let list = FileList::load(&Disk::default(), &dirs, FILE_LEN, Loader::Ledger).unwrap().unwrap();
+        let mut queue = Queue::new(dir.to_owned(), list, None);
+        queue.recover(&Disk::default()).unwrap();
+        queue
+    }
+
+    const FULL: [(i64, i32); 5] = [(0, 10), (10, 10), (20, 10), (30, 10), (40, 10)];
+
+    #[test]
+    fn the_scan_stops_at_the_first_slot_that_is_not_valid_and_unlinks_what_follows() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::default();
+        let mut found = queue(dir.path(), &[&FULL, &[(50, 10), (0, 0), (70, 10)], &[(80, 10)]]);
+        assert_eq!((found.max(), found.max_physical, found.list.files.len()), (6, 60, 2));
+        found.truncate(&disk, PhysicalOffset(35)).unwrap();
+        assert_eq!((found.max(), found.max_physical, found.list.files.len()), (4, 40, 1));
+    }
+
+    #[test]
+    fn a_file_of_zeros_gets_a_phantom_unit() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut found = queue(dir.path(), &[&FULL, &[]]);
+        assert_eq!((found.max(), found.max_physical), (5, 50));
+        found.truncate(&Disk::default(), PhysicalOffset(50)).unwrap();
+        assert_eq!((found.max(), found.max_physical), (6, 0), "H1");
+    }
+
+    #[test]
+    fn pre_blank_units_alone_make_the_maximum_of_two_gib() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::default();
+        let mut found = queue(dir.path(), &[&[(0, PRE_BLANK_SIZE), (0, PRE_BLANK_SIZE), (500, 10)]]);
+        found.truncate(&disk, PhysicalOffset(500)).unwrap();
+        assert_eq!((found.max(), found.max_physical), (2, i64::from(PRE_BLANK_SIZE)), "H2");
+        assert_eq!(found.put(&disk, PhysicalOffset(500), 10, 0, 2).unwrap(), Put::Repeated);
+    }
+
+    #[test]
+    fn a_queue_without_files_left_has_the_cut_as_its_maximum() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::default();
+        let mut found = queue(dir.path(), &[&FULL]);
+        found.truncate(&disk, PhysicalOffset(0)).unwrap();
+        assert_eq!((found.max(), found.max_physical, found.list.files.len()), (0, 0, 0), "H3");
+        assert_eq!(found.put(&disk, PhysicalOffset(0), 10, 0, 3).unwrap(), Put::InPlace);
+        let bytes = found.list.files[0].bytes(&disk, 40, 20).unwrap();
+        assert_eq!(
+            CqUnit::decode(bytes.first_chunk().unwrap()).size,
+            PRE_BLANK_SIZE,
+            "padded up to its slot"
+        );
+    }
+
+    #[test]
+    fn a_unit_goes_to_the_end_of_the_queue_whatever_its_slot() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::default();
+        let mut found = queue(dir.path(), &[&[(0, 10), (10, 10)]]);
+        assert_eq!(found.put(&disk, PhysicalOffset(10), 10, 0, 1).unwrap(), Put::Repeated);
+        assert_eq!(found.put(&disk, PhysicalOffset(20), 10, 0, 1).unwrap(), Put::BelowEnd);
+        assert_eq!(found.put(&disk, PhysicalOffset(30), 10, 0, 4).unwrap(), Put::Misplaced);
+        assert_eq!(found.put(&disk, PhysicalOffset(40), 10, 0, 0).unwrap(), Put::InPlace, "0 is not checked");
+        assert_eq!((found.max(), found.max_physical), (4, 50));
+    }
+}

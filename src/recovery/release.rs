@@ -1,0 +1,254 @@
+//! What differs between releases: one row of rules a release.
+//!
+//! Every rule was read in upstream's sources; rows marked in [`Rules::is_checked`] were also run against the real store.
+
+use crate::broker::release::Release;
+
+/// A file sorted last in its directory that has no bytes at all (R2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EmptyLastFile {
+    /// The broker refuses to start.
+    Refuse,
+    /// The broker deletes it and goes on.
+    Delete,
+}
+
+/// Where a clean start begins to read a plain log (R5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CleanStart {
+    /// The third segment from the end, dispatching nothing.
+    ThirdFromEnd,
+    /// The last segment whose name is not above the end of the queues.
+    BaseBelowQueues,
+    /// The last segment whose first message parses and is not behind the end of the queues.
+    FirstMessageBelowQueues,
+}
+
+/// Which segment is old enough to begin an unclean start with (R6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matching {
+    /// Magic and store time of its first message, read raw.
+    RawTimestamp,
+    /// The first message parses; its store time.
+    ParsedTimestamp,
+    /// The first message parses; its offset against the checkpoint's, else its store time.
+    ParsedOffset,
+}
+
+/// Which of both numbers of a truncation is compared with the end of the scan (R9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TruncationTest {
+    /// The end of the queues before anything was dispatched.
+    BeforeDispatch,
+    /// The end of the queues as it is then.
+    AfterDispatch,
+}
+
+/// What an unclean start does in DLedger mode (R8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LedgerUnclean {
+    /// The same as a clean one.
+    AsClean,
+    /// Reads and dispatches entries, every message needing `DUP_INFO`; leaves the entries' heads out of its count.
+    AlwaysDupCheck,
+    /// The same without that need.
+    DupCheckIfEnabled,
+}
+
+/// Where `start()` begins to dispatch (R12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReputStart {
+    /// The end of the queues.
+    QueueEnd,
+    /// The end of the log, or the confirm offset with `duplicationEnable`.
+    LogEnd,
+    /// The confirm offset, which in plain mode is the end of the log.
+    Confirm,
+}
+
+/// Which light queues a message is dispatched to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LightQueues {
+    /// All that it names.
+    All,
+    /// None for messages of retry topics.
+    NotOfRetry,
+    /// None for messages of retry, schedule and timer topics, and none whose name has a slash.
+    NotOfSystem,
+}
+
+/// The row of a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// First release that has these rules.
+    pub since: Release,
+    /// Whether the row was run against the real store.
+    pub is_checked: bool,
+    /// Messages with a topic length of two bytes are messages.
+    pub has_v2: bool,
+    /// `duplicationEnable` makes recovery want `DUP_INFO`.
+    pub checks_dup_info: bool,
+    /// The parser looks at the bytes left in the file first.
+    pub checks_bounds: bool,
+    /// `forceVerifyPropCRC` is known.
+    pub has_property_crc: bool,
+    /// A property CRC of 0 counts as one.
+    pub zero_property_crc_counts: bool,
+    /// The rule for an empty last file.
+    pub empty_last_file: EmptyLastFile,
+    /// Directories among segments are passed over.
+    pub skips_directories: bool,
+    /// Batch queues and `topics.json` are read.
+    pub has_batch_queues: bool,
+    /// The start of a clean recovery.
+    pub clean_start: CleanStart,
+    /// The start of an unclean recovery.
+    pub matching: Matching,
+    /// `commitLogRecoverMaxNum` is known.
+    pub limits_files: bool,
+    /// `checkCommitLogOffsetOnRecover` is known.
+    pub has_offset_check: bool,
+    /// The confirm offset is kept in the checkpoint, and bounds dispatch in controller mode.
+    pub keeps_confirm: bool,
+    /// When the end of the queues is compared.
+    pub truncation_test: TruncationTest,
+    /// Unclean starts in DLedger mode.
+    pub ledger_unclean: LedgerUnclean,
+    /// An unclean start goes by the offset in the checkpoint, not by the end of the queues.
+    pub dispatches_from_checkpoint: bool,
+    /// Where dispatch begins after load.
+    pub reput_start: ReputStart,
+    /// An index file that cannot be read makes load fail.
+    pub index_failure_counts: bool,
+    /// Tags get an entry in the index.
+    pub indexes_tags: bool,
+    /// An empty last file of a queue that begins above 0 makes load fail.
+    pub fails_on_empty_queue_file: bool,
+    /// The queue's minimum is found as 5.0.0 and later do.
+    pub searches_minimum: bool,
+    /// Delivery times of delayed messages are known while recovering.
+    pub knows_delays: bool,
+    /// The next queue offset is corrected from the confirm offset with `duplicationEnable`.
+    pub compensates_duplication: bool,
+    /// The same in controller mode.
+    pub compensates_controller: bool,
+    /// The light queues of a message.
+    pub light_queues: LightQueues,
+}
+
+const V494: Rules = Rules {
+    since: (4, 9, 4),
+    is_checked: false,
+    has_v2: false,
+    checks_dup_info: false,
+    checks_bounds: false,
+    has_property_crc: false,
+    zero_property_crc_counts: false,
+    empty_last_file: EmptyLastFile::Refuse,
+    skips_directories: false,
+    has_batch_queues: false,
+    clean_start: CleanStart::ThirdFromEnd,
+    matching: Matching::RawTimestamp,
+    limits_files: false,
+    has_offset_check: false,
+    keeps_confirm: false,
+    truncation_test: TruncationTest::BeforeDispatch,
+    ledger_unclean: LedgerUnclean::AsClean,
+    dispatches_from_checkpoint: false,
+    reput_start: ReputStart::QueueEnd,
+    index_failure_counts: false,
+    indexes_tags: false,
+    fails_on_empty_queue_file: false,
+    searches_minimum: false,
+    knows_delays: false,
+    compensates_duplication: false,
+    compensates_controller: false,
+    light_queues: LightQueues::All,
+};
+const V497: Rules = Rules { since: (4, 9, 5), is_checked: true, ..V494 };
+const V500: Rules = Rules {
+    since: (5, 0, 0),
+    is_checked: false,
+    checks_dup_info: true,
+    has_batch_queues: true,
+    reput_start: ReputStart::LogEnd,
+    fails_on_empty_queue_file: true,
+    searches_minimum: true,
+    knows_delays: true,
+    compensates_duplication: true,
+    ..V497
+};
+const V510: Rules = Rules {
+    since: (5, 1, 0),
+    has_v2: true,
+    skips_directories: true,
+    reput_start: ReputStart::Confirm,
+    index_failure_counts: true,
+    ..V500
+};
+const V511: Rules =
+    Rules { since: (5, 1, 1), keeps_confirm: true, light_queues: LightQueues::NotOfRetry, ..V510 };
+const V512: Rules = Rules { since: (5, 1, 2), light_queues: LightQueues::NotOfSystem, ..V511 };
+const V513: Rules = Rules { since: (5, 1, 3), empty_last_file: EmptyLastFile::Delete, ..V512 };
+const V514: Rules = Rules { since: (5, 1, 4), is_checked: true, ..V513 };
+const V520: Rules = Rules {
+    since: (5, 2, 0),
+    has_property_crc: true,
+    ledger_unclean: LedgerUnclean::AlwaysDupCheck,
+    compensates_controller: true,
+    ..V514
+};
+const V530: Rules = Rules { since: (5, 3, 0), ledger_unclean: LedgerUnclean::DupCheckIfEnabled, ..V520 };
+const V532: Rules = Rules {
+    since: (5, 3, 2),
+    checks_bounds: true,
+    zero_property_crc_counts: true,
+    clean_start: CleanStart::BaseBelowQueues,
+    ..V530
+};
+const V540: Rules = Rules {
+    since: (5, 4, 0),
+    clean_start: CleanStart::FirstMessageBelowQueues,
+    matching: Matching::ParsedTimestamp,
+    limits_files: true,
+    truncation_test: TruncationTest::AfterDispatch,
+    indexes_tags: true,
+    ..V532
+};
+const V550: Rules = Rules {
+    since: (5, 5, 0),
+    matching: Matching::ParsedOffset,
+    has_offset_check: true,
+    dispatches_from_checkpoint: true,
+    fails_on_empty_queue_file: false,
+    ..V540
+};
+
+/// All rows, oldest first.
+pub const ROWS: [Rules; 13] = [V494, V497, V500, V510, V511, V512, V513, V514, V520, V530, V532, V540, V550];
+
+/// The newest release that the rows were made for; anything newer is answered with the last row.
+pub const NEWEST: Release = (5, 5, 0);
+
+impl Rules {
+    /// The row of a release: the newest one that is not newer than it. A release before the first row has none.
+    #[must_use]
+    pub fn of(release: Release) -> Option<Self> {
+        ROWS.iter().rev().find(|row| row.since <= release).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_release_has_its_row_and_a_newer_one_the_last() {
+        assert_eq!(Rules::of((4, 9, 8)).unwrap().since, (4, 9, 5));
+        assert_eq!(Rules::of((5, 3, 1)).unwrap().since, (5, 3, 0));
+        assert_eq!(Rules::of((5, 3, 3)).unwrap().since, (5, 3, 2));
+        assert_eq!(Rules::of((6, 0, 0)).unwrap().since, NEWEST);
+        assert_eq!(Rules::of((4, 8, 0)), None);
+        assert!(ROWS.windows(2).all(|pair| pair[0].since < pair[1].since));
+    }
+}

@@ -1,0 +1,180 @@
+//! Stores made by real brokers: the forecast is what the broker's own store code then did (see `fixtures/recovery/README.md`).
+
+#![allow(clippy::unwrap_used, reason = "a test says by failing what was not there")]
+
+#[path = "support/recovery_case.rs"]
+mod recovery_case;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use recovery_case::Case;
+use serde_json::{Value, json};
+
+/// Cases whose forecast is known to differ, and why.
+const KNOWN_DIFFERENCES: [(&str, &str); 0] = [];
+
+/// Kinds of file that recovery decides about.
+const FOLLOWED: [&str; 5] = ["commitlog", "consumequeue", "batchconsumequeue", "index", "dledger-"];
+
+/// Field by field, what differs.
+fn differences(case: &Case) -> BTreeMap<&'static str, String> {
+    let expected = &case.meta["expected"];
+    let found = case.forecast();
+    let mut differences = BTreeMap::new();
+    let mut compare = |field, expected: Value, found: Value| {
+        if expected != found {
+            differences.insert(field, format!("broker {expected}, forecast {found}"));
+        }
+    };
+    let load = match found.start.exit_code {
+        None => json!(true),
+        Some(255) => json!("exit:-1"),
+        Some(_) => json!(false),
+    };
+    let starts = load == json!(true);
+    compare("load", expected["load"].clone(), load);
+    if !case.is_started() {
+        let mut files = files_before(case);
+        for gone in &found.files.unlinked {
+            files.remove(gone.to_str().unwrap());
+        }
+        let created = found.files.created.iter().map(|path| path.to_str().unwrap().to_owned());
+        files.extend(created.filter(|name| is_followed(name)));
+        let expected: BTreeSet<String> = serde_json::from_value(expected["files"].clone()).unwrap();
+        let only = |a: &BTreeSet<String>, b: &BTreeSet<String>| json!(a.difference(b).collect::<Vec<_>>());
+        compare("files", only(&expected, &files), only(&files, &expected));
+    }
+    if !starts || expected["load"] != json!(true) {
+        return differences;
+    }
+    if !case.is_started() {
+        // After start a leader has committed the rest.
+        compare("maxPhy", expected["maxPhy"].clone(), json!(found.commitlog.max_offset));
+    }
+    compare("minPhy", expected["minPhy"].clone(), json!(found.commitlog.min_offset));
+    compare("reputStart", expected["reputStart"].clone(), json!(found.reput_from));
+    let truncation = found.truncation.filter(|truncation| truncation.fires);
+    let numbers = truncation.map(|t| (t.consumequeue_max_physical_offset, t.process_offset));
+    compare("truncation", expected["truncation"].clone(), json!(numbers));
+    if let Some(ledger) = found.ledger {
+        let found = json!({
+            "beginIndex": ledger.begin_index, "endIndex": ledger.end_index,
+            "committedIndex": ledger.committed_index, "committedPos": ledger.committed_offset,
+            "endPos": ledger.end_offset,
+        });
+        if !case.is_started() {
+            compare("ledger", expected["ledger"].clone(), found);
+        }
+    }
+    if !case.is_started() {
+        compare("newIndexFiles", expected["new_index_files"].clone(), json!(found.index.begun));
+        if found.index.begun <= 1 && expected.get("next_index_entry").is_some() {
+            // A file that has just been begun says 0, and counts from 1.
+            let next = expected["next_index_entry"].as_i64().map(|next| next.max(1));
+            compare("nextIndexEntry", json!(next), json!(found.index.next_entry));
+        }
+    }
+    if let Some(expected) = expected.get("lines").filter(|_| !case.is_started()) {
+        let of =
+            |prefix: &str| found.log.iter().filter(|line| line.text.starts_with(prefix)).collect::<Vec<_>>();
+        let count = |prefix: &str| of(prefix).iter().map(|line| line.count).sum::<u64>();
+        let magic: Vec<_> =
+            of("found a illegal magic").iter().filter_map(|line| line.text.rsplit(' ').next()).collect();
+        let found = json!({
+            "repeated": count("Maybe try to build"), "below": count("Build consume queue repeatedly"),
+            "order": count("[BUG]logic queue order"), "magic": magic, "crc": count("CRC check failed"),
+            "dup": count("DupInfo"), "half": count("found a half message"),
+        });
+        compare("lines", expected.clone(), found);
+    }
+    let mut queues = BTreeMap::new();
+    for queue in &found.queues {
+        let after = if case.is_started() { queue.after_start.as_ref() } else { Some(&queue.after_load) };
+        if let Some(after) = after {
+            queues.insert((queue.topic.clone(), i64::from(queue.queue)), (after, queue.next_offset));
+        }
+    }
+    let listed = expected["queues"].as_array().unwrap();
+    let key = |queue: &Value| (queue[0].as_str().unwrap().to_owned(), queue[1].as_i64().unwrap());
+    let names: Vec<_> = listed.iter().map(key).collect();
+    // 4.9.x makes queues without files for all delay levels.
+    let is_listed = |queue: &&Value| queue[8] != json!([]) || queues.contains_key(&key(queue));
+    let mut sorted: Vec<_> = listed.iter().filter(is_listed).map(key).collect();
+    sorted.sort();
+    compare("queueNames", json!(sorted), json!(queues.keys().collect::<Vec<_>>()));
+    for (expected, name) in listed.iter().zip(&names) {
+        let Some((after, next)) = queues.get(name) else { continue };
+        let label = |value: &Value| json!([name.0.get(..12.min(name.0.len())), name.1, value]);
+        let mut one = |field, at: usize, found: Value| {
+            compare(field, label(&expected[at]), label(&found));
+        };
+        one("queueMin", 2, json!(after.min_offset));
+        one("queueMax", 3, json!(after.max_offset));
+        one("queueMaxPhysic", 4, json!(after.max_physical_offset));
+        one("queueUnits", 6, json!(after.units));
+        one("queueSha1", 7, json!(after.units_sha1));
+        if !case.is_started() {
+            one("queueNext", 5, json!(next));
+        }
+    }
+    if case.is_started() {
+        let missing: BTreeMap<String, u64> = found
+            .queues
+            .iter()
+            .filter_map(|queue| Some((format!("{}-{}", queue.topic, queue.queue), queue.units_lost?)))
+            .filter(|(_, lost)| *lost > 0)
+            .collect();
+        compare("lostMessages", expected["lost"]["messages"].clone(), json!(found.messages_with_unit));
+        compare("lost", expected["lost"]["perQueue"].clone(), json!(missing));
+    }
+    differences
+}
+
+fn files_before(case: &Case) -> BTreeSet<String> {
+    case.meta["lengths"].as_object().unwrap().keys().filter(|name| is_followed(name)).cloned().collect()
+}
+
+fn is_followed(name: &str) -> bool {
+    let is_log_kind = !name.starts_with("dledger-") || name.contains("/data/") || name.contains("/index/");
+    !name.ends_with('/') && is_log_kind && FOLLOWED.iter().any(|prefix| name.starts_with(prefix))
+}
+
+#[test]
+fn the_forecast_is_what_the_broker_then_did() {
+    let (mut report, mut fields) = (String::new(), BTreeMap::new());
+    let mut groups: BTreeMap<String, (u32, u32)> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    let cases = Case::all();
+    for path in &cases {
+        let case = Case::unpack(path);
+        let name = path.file_name().unwrap().to_str().unwrap().trim_end_matches(".tar.gz");
+        let differences = differences(&case);
+        let group = format!("{} {} {}", case.text("version"), case.text("mode"), case.text("kind"));
+        let (right, all) = groups.entry(group).or_default();
+        *all += 1;
+        let known = KNOWN_DIFFERENCES.iter().find(|(known, _)| *known == name);
+        match (differences.is_empty(), known) {
+            (true, Some(_)) => wrong.push(format!("{name}: listed as different, and is not any more")),
+            (true, None) => *right += 1,
+            (false, known) => {
+                for (field, text) in &differences {
+                    *fields.entry(*field).or_insert(0) += 1;
+                    let text: String = text.chars().take(600).collect();
+                    writeln!(report, "{name} {}\n    {field}: {text}", case.meta["damage"]).unwrap();
+                }
+                if known.is_none() {
+                    wrong.push(name.to_owned());
+                }
+            }
+        }
+    }
+    let table: String =
+        groups.iter().map(|(group, (right, all))| format!("{group}: {right}/{all}\n")).collect();
+    assert!(
+        wrong.is_empty(),
+        "{report}\n{table}\nfields that differ: {fields:?}\n{} of {} cases differ: {wrong:?}",
+        wrong.len(),
+        cases.len()
+    );
+}
