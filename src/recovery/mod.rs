@@ -50,6 +50,7 @@ pub mod queue_table;
 pub mod queue_truncation;
 pub mod release;
 pub mod replay;
+pub mod reput;
 pub mod segment_reader;
 
 pub use disk::{Budget, RecoveryError};

@@ -1,0 +1,159 @@
+//! What a broker goes on from after `load()`: the offsets that it tells, those that the next messages get, and where dispatch
+//! begins (R12).
+//!
+//! Upstream: `DefaultMessageStore.recoverTopicQueueTable`, `start`, `ReputMessageService.doReput`, `CommitLog.getConfirmOffset`.
+
+use super::disk::RecoveryError;
+use super::load::{Load, Setting};
+use super::parse::{Checks, Parsed, Parser};
+use super::release::ReputStart;
+use super::replay::Replay;
+use super::segment_reader::Records;
+use crate::format::bytes::Reader;
+use crate::format::message::{MAGIC_BLANK, MAGIC_V1};
+use crate::store::layout::LogKind;
+use crate::units::PhysicalOffset;
+
+impl Load<'_> {
+    /// The first offset of the log, as the broker tells it.
+    #[must_use]
+    pub fn min_offset(&self) -> i64 {
+        match (&self.ledger, self.log.min_offset()) {
+            (_, Some(min)) => min,
+            (Some(ledger), None) => ledger.data.min_offset().unwrap_or(0),
+            (None, None) if self.setting.mode == LogKind::DLedger => 0,
+            (None, None) => -1,
+        }
+    }
+
+    /// The end of the log, as the broker tells it.
+    #[must_use]
+    pub fn max_offset(&self) -> i64 {
+        match &self.ledger {
+            Some(ledger) => ledger.confirm_offset(),
+            None => self.log.max_offset(),
+        }
+    }
+
+    /// The confirm offset, as the broker tells it before it is master.
+    #[must_use]
+    pub fn confirm_offset(&self) -> i64 {
+        let rules = self.setting.rules;
+        let is_stored = match self.setting.mode {
+            LogKind::DLedger => false,
+            LogKind::Controller if rules.keeps_confirm => true,
+            _ => rules.checks_dup_info && self.setting.conf.duplication_enable,
+        };
+        if is_stored { self.confirm } else { self.max_offset() }
+    }
+
+    /// Where dispatch begins after load.
+    #[must_use]
+    pub fn reput_start(&self) -> i64 {
+        let rules = self.setting.rules;
+        let from_queues = self.queues.max_physical().max(self.min_offset()).max(0);
+        match rules.reput_start {
+            ReputStart::QueueEnd => from_queues,
+            _ if self.setting.conf.recheck_reput_offset_from_cq => from_queues,
+            ReputStart::LogEnd if self.setting.conf.duplication_enable => self.confirm,
+            ReputStart::LogEnd => self.max_offset(),
+            ReputStart::Confirm => self.confirm_offset(),
+        }
+    }
+
+    /// Minima, and the queue offsets that the next messages get.
+    pub(super) fn recover_offsets(&mut self) -> Result<(), RecoveryError> {
+        let Setting { conf, rules, mode, .. } = *self.setting;
+        let min = self.min_offset();
+        self.queues.correct_min(self.disk, min)?;
+        self.read_next_offsets();
+        let compensates = (conf.duplication_enable && rules.compensates_duplication)
+            || (mode == LogKind::Controller && rules.compensates_controller);
+        if compensates {
+            self.compensate()?;
+        }
+        Ok(())
+    }
+
+    /// Next offsets from the ends of the queues.
+    pub fn read_next_offsets(&mut self) {
+        self.next_offsets =
+            self.queues.queues.iter().map(|(key, queue)| (key.clone(), queue.ends().1)).collect();
+    }
+
+    fn compensate(&mut self) -> Result<(), RecoveryError> {
+        let exception = |text: &str| Err(RecoveryError::Exception(text.to_owned()));
+        let checks = Checks { crc: true, dup_info: self.setting.conf.duplication_enable };
+        let mut offset = match self.confirm_offset() {
+            -1 => 0,
+            confirm => confirm,
+        };
+        // In DLedger mode this takes the head of an entry for a message, and fails where anything follows the confirm offset.
+        let list = self.ledger.as_ref().map_or(&self.log, |ledger| &ledger.data);
+        while let Some(at) = list.find(offset, offset == 0) {
+            let file = &list.files[at];
+            if file.base > offset {
+                offset = file.base;
+                continue;
+            }
+            let within = offset - file.base;
+            if within + 4 > file.wrote {
+                break;
+            }
+            let head = file.bytes(self.disk, within, 8.min(list.file_len - within))?;
+            let mut reader = Reader::new(&head);
+            let size = i64::from(reader.i32().unwrap_or_default());
+            if within + size > file.wrote {
+                break;
+            }
+            if size < 0 {
+                return exception("IllegalArgumentException: newLimit < 0");
+            }
+            if size < 8 {
+                return exception("IndexOutOfBoundsException");
+            }
+            let magic = reader.i32().unwrap_or_default().cast_unsigned();
+            if magic == MAGIC_BLANK {
+                offset += size;
+                continue;
+            }
+            if magic != MAGIC_V1 {
+                return exception("Unknown magicCode");
+            }
+            let bytes = file.bytes(self.disk, within, size)?;
+            let rest = bytes.len();
+            let Parsed::Message(request) = self.parser.message(&bytes, checks, rest) else { break };
+            let key = (request.topic, request.queue_id);
+            self.next_offsets.insert(key, request.queue_offset.0.wrapping_add(1));
+            offset += size;
+        }
+        Ok(())
+    }
+
+    /// Dispatches as the broker does after load, up to the end that it would reach; tells where that ends.
+    ///
+    /// # Errors
+    /// What keeps the forecast from going on.
+    pub fn reput(&mut self, end: i64) -> Result<PhysicalOffset, RecoveryError> {
+        let from = PhysicalOffset(self.reput_start());
+        let parser = Parser::new(self.setting.rules, self.setting.conf, true);
+        let mut lines = Vec::new();
+        let mut replay = Replay {
+            disk: self.disk,
+            parser: &parser,
+            conf: self.setting.conf,
+            queues: &mut self.queues,
+            index: &mut self.index,
+            log: &mut lines,
+        };
+        let mut at = from;
+        if !self.log.files.is_empty() {
+            let log_end = end.min(self.log.max_offset());
+            at = replay.reput(&self.log, Records::Messages, at, log_end)?;
+        }
+        if let Some(ledger) = &self.ledger {
+            at = replay.reput(&ledger.data, Records::Entries, at, end)?;
+        }
+        Ok(at)
+    }
+}
