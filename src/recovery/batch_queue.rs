@@ -55,14 +55,15 @@ impl BatchQueue {
         let mut at = count.saturating_sub(3);
         let end = loop {
             let mut found = 0;
-            while found + UNIT <= self.list.file_len {
-                let unit = self.unit_at(disk, at, found)?;
-                if !unit.is_valid() {
-                    break;
+            let max_physical = &mut self.max_physical;
+            self.list.files[at].open(disk)?.slots(disk, 0, self.list.file_len, |position, slot| {
+                let unit = BatchCqUnit::decode(slot);
+                if unit.is_valid() {
+                    found = position + UNIT;
+                    *max_physical = unit.physical_offset.0;
                 }
-                found += UNIT;
-                self.max_physical = unit.physical_offset.0;
-            }
+                unit.is_valid()
+            })?;
             if found == self.list.file_len && at + 1 < count {
                 at += 1;
                 continue;
@@ -81,15 +82,17 @@ impl BatchQueue {
         self.max_physical = cut.0 - 1;
         while let Some(at) = self.list.files.len().checked_sub(1) {
             let mut kept = 0;
-            while kept + UNIT <= self.list.file_len {
-                let unit = self.unit_at(disk, at, kept)?;
-                let slot = u64::try_from(kept).unwrap_or(0);
-                if !is_kept(slot, unit.physical_offset, unit.is_valid(), cut) {
-                    break;
+            let max_physical = &mut self.max_physical;
+            self.list.files[at].open(disk)?.slots(disk, 0, self.list.file_len, |position, slot| {
+                let unit = BatchCqUnit::decode(slot);
+                let at = u64::try_from(position).unwrap_or(0);
+                let is_kept = is_kept(at, unit.physical_offset, unit.is_valid(), cut);
+                if is_kept {
+                    kept = position + UNIT;
+                    *max_physical = unit.physical_offset.0;
                 }
-                kept += UNIT;
-                self.max_physical = unit.physical_offset.0;
-            }
+                is_kept
+            })?;
             if kept > 0 {
                 self.list.files[at].wrote = kept;
                 break;
@@ -127,7 +130,7 @@ impl BatchQueue {
     ///
     /// # Errors
     /// As [`Disk::bytes`].
-    pub fn put(&mut self, disk: &Disk, request: &Request) -> Result<Put, RecoveryError> {
+    pub fn put(&mut self, disk: &Disk, request: &Request<'_>) -> Result<Put, RecoveryError> {
         let (base, count) = request.batch;
         if base < 0 || count < 0 || request.physical.0 <= self.max_physical {
             return Ok(Put::Repeated);
@@ -135,7 +138,7 @@ impl BatchQueue {
         let mut unit = Vec::with_capacity(BATCH_UNIT_LEN);
         unit.extend(request.physical.0.to_be_bytes());
         unit.extend(request.size.to_be_bytes());
-        unit.extend(request.tags_code.to_be_bytes());
+        unit.extend(request.tags_code().to_be_bytes());
         unit.extend(request.stored_at.0.to_be_bytes());
         unit.extend(base.to_be_bytes());
         unit.extend(count.to_be_bytes());
@@ -161,17 +164,16 @@ impl BatchQueue {
     /// As [`Disk::bytes`].
     pub fn correct_min(&mut self, disk: &Disk, min: i64) -> Result<(), RecoveryError> {
         self.revise_min(disk)?;
-        let Some(wrote) = self.list.files.first().map(|file| file.wrote) else { return Ok(()) };
-        let mut at = 0;
-        while at + UNIT <= wrote {
-            let unit = self.unit_at(disk, 0, at)?;
-            if unit.physical_offset.0 >= min {
-                break;
+        let Some(first) = self.list.files.first() else { return Ok(()) };
+        let own_min = &mut self.min;
+        first.open(disk)?.slots(disk, 0, first.wrote, |_, slot| {
+            let unit = BatchCqUnit::decode(slot);
+            let is_gone = unit.physical_offset.0 < min;
+            if is_gone {
+                *own_min = unit.base_offset.0.wrapping_add(i64::from(unit.batch_size));
             }
-            self.min = unit.base_offset.0.wrapping_add(i64::from(unit.batch_size));
-            at += UNIT;
-        }
-        Ok(())
+            is_gone
+        })
     }
 
     /// As if the log had never been.

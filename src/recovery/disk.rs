@@ -3,10 +3,13 @@
 //! At most a few files are open at a time, however many queues there are. A file that has gone reads as one without bytes, and is remembered: the forecast then says that the
 //! store moved.
 
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs::{DirEntry, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::store::StoreError;
@@ -46,15 +49,26 @@ pub enum RecoveryError {
     },
 }
 
+/// An entry of a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: OsString,
+    /// Its length in bytes.
+    pub len: u64,
+    /// Whether it is a directory.
+    pub is_dir: bool,
+}
+
 /// The store directory as one forecast reads it, and what recovery would do to it.
 #[derive(Debug, Default)]
 pub struct Disk {
     budget: Budget,
-    read: Cell<u64>,
-    moved: Cell<bool>,
-    open_files: RefCell<Vec<(PathBuf, StoreFile)>>,
-    unlinked: RefCell<BTreeSet<PathBuf>>,
-    created: RefCell<BTreeSet<PathBuf>>,
+    read: AtomicU64,
+    moved: AtomicBool,
+    open_files: Mutex<Vec<(PathBuf, StoreFile)>>,
+    unlinked: Mutex<BTreeSet<PathBuf>>,
+    created: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl Disk {
@@ -69,7 +83,7 @@ impl Disk {
     /// # Errors
     /// What the system said, or [`RecoveryError::Budget`].
     pub fn bytes(&self, path: &Path, at: u64, len: usize) -> Result<Vec<u8>, RecoveryError> {
-        let mut open = self.open_files.borrow_mut();
+        let mut open = lock(&self.open_files);
         let held = open.iter().position(|(held, _)| held == path);
         let held = match held {
             Some(held) => held,
@@ -80,10 +94,13 @@ impl Disk {
                 0
             }
         };
-        match open.get(held) {
-            Some((_, file)) => self.bytes_of(file, path, at, len),
-            None => Ok(Vec::new()),
-        }
+        let mut bytes = vec![0; len];
+        let found = match open.get(held) {
+            Some((_, file)) => self.read(file, path, at, &mut bytes)?,
+            None => 0,
+        };
+        bytes.truncate(found);
+        Ok(bytes)
     }
 
     /// Opens a file; `None` if it is gone.
@@ -94,95 +111,160 @@ impl Disk {
         match StoreFile::open(path) {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.is_gone() => {
-                self.moved.set(true);
+                self.note_moved();
                 Ok(None)
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    /// The same from a file that is open.
+    /// Copies what there is from `at` on of an open file, and says how many bytes there were.
     ///
     /// # Errors
     /// As [`Disk::bytes`].
-    pub fn bytes_of(
+    pub fn read(
         &self,
         file: &StoreFile,
         path: &Path,
         at: u64,
-        len: usize,
-    ) -> Result<Vec<u8>, RecoveryError> {
-        let spent = self.read.get().saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
-        if self.budget.bytes.is_some_and(|limit| spent > limit)
-            || self.budget.deadline.is_some_and(|deadline| Instant::now() > deadline)
-        {
+        into: &mut [u8],
+    ) -> Result<usize, RecoveryError> {
+        let wanted = u64::try_from(into.len()).unwrap_or(u64::MAX);
+        let spent = self.bytes_read().saturating_add(wanted);
+        if self.budget.bytes.is_some_and(|limit| spent > limit) {
             return Err(RecoveryError::Budget);
         }
-        let mut bytes = vec![0; len];
-        let found = file.read_at(at, &mut bytes).map_err(|error| StoreError::io(path, error))?;
-        bytes.truncate(found);
-        self.read.set(self.read.get().saturating_add(u64::try_from(found).unwrap_or(u64::MAX)));
-        Ok(bytes)
+        let found = self.read_ahead(file, path, at, into)?;
+        self.read.fetch_add(u64::try_from(found).unwrap_or(u64::MAX), Ordering::Relaxed);
+        Ok(found)
     }
 
-    /// Entries of a directory in the system's order, names only; none if it is not there.
+    /// The same without counting it: for bytes that may turn out not to be wanted; see [`Disk::count`].
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`].
+    pub fn read_ahead(
+        &self,
+        file: &StoreFile,
+        path: &Path,
+        at: u64,
+        into: &mut [u8],
+    ) -> Result<usize, RecoveryError> {
+        if self.budget.deadline.is_some_and(|deadline| Instant::now() > deadline) {
+            return Err(RecoveryError::Budget);
+        }
+        Ok(file.read_at(at, into).map_err(|error| StoreError::io(path, error))?)
+    }
+
+    /// Counts bytes that were read ahead.
+    ///
+    /// # Errors
+    /// [`RecoveryError::Budget`].
+    pub fn count(&self, len: usize) -> Result<(), RecoveryError> {
+        let len = u64::try_from(len).unwrap_or(u64::MAX);
+        let spent = self.read.fetch_add(len, Ordering::Relaxed).saturating_add(len);
+        match self.budget.bytes {
+            Some(limit) if spent > limit => Err(RecoveryError::Budget),
+            _ => Ok(()),
+        }
+    }
+
+    /// Entries of a directory in the system's order; `None` if it is not there, none if it is no directory.
     ///
     /// # Errors
     /// What the system said.
-    pub fn list(&self, dir: &Path) -> Result<Vec<(PathBuf, std::fs::Metadata)>, RecoveryError> {
+    pub fn list(&self, dir: &Path) -> Result<Option<Vec<Entry>>, RecoveryError> {
+        self.each_entry(dir, |entry| {
+            let path = || dir.join(entry.file_name());
+            match metadata(entry, path) {
+                Ok(metadata) => Ok(Some(Entry {
+                    name: entry.file_name(),
+                    len: metadata.len(),
+                    is_dir: metadata.is_dir(),
+                })),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.note_moved();
+                    Ok(None)
+                }
+                Err(error) => Err(StoreError::io(&path(), error).into()),
+            }
+        })
+    }
+
+    /// The same, names only.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn names(&self, dir: &Path) -> Result<Option<Vec<OsString>>, RecoveryError> {
+        self.each_entry(dir, |entry| Ok(Some(entry.file_name())))
+    }
+
+    fn each_entry<T>(
+        &self,
+        dir: &Path,
+        each: impl Fn(&DirEntry) -> Result<Option<T>, RecoveryError>,
+    ) -> Result<Option<Vec<T>>, RecoveryError> {
         let entries = match std::fs::read_dir(dir) {
             Ok(entries) => entries,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Ok(Vec::new());
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(Some(Vec::new())),
             Err(error) => return Err(StoreError::io(dir, error).into()),
         };
         let mut found = Vec::new();
         for entry in entries {
-            let path = entry.map_err(|error| StoreError::io(dir, error))?.path();
-            match std::fs::metadata(&path) {
-                Ok(metadata) => found.push((path, metadata)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => self.moved.set(true),
-                Err(error) => return Err(StoreError::io(&path, error).into()),
-            }
+            found.extend(each(&entry.map_err(|error| StoreError::io(dir, error))?)?);
         }
-        Ok(found)
+        Ok(Some(found))
     }
 
     /// Recovery unlinks this file.
-    pub fn unlink(&self, path: &Path) {
-        if !self.created.borrow_mut().remove(path) {
-            self.unlinked.borrow_mut().insert(path.to_owned());
+    pub fn unlink(&self, path: PathBuf) {
+        if !lock(&self.created).remove(&path) {
+            lock(&self.unlinked).insert(path);
         }
     }
 
     /// Recovery creates this file.
-    pub fn create(&self, path: &Path) {
-        self.created.borrow_mut().insert(path.to_owned());
+    pub fn create(&self, path: PathBuf) {
+        lock(&self.created).insert(path);
     }
 
     /// Whether the file on disk is no longer what recovery would find there.
     #[must_use]
     pub fn is_unlinked(&self, path: &Path) -> bool {
-        self.unlinked.borrow().contains(path)
+        lock(&self.unlinked).contains(path)
     }
 
     /// Bytes read so far.
     #[must_use]
     pub fn bytes_read(&self) -> u64 {
-        self.read.get()
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// Something vanished under the forecast.
+    pub fn note_moved(&self) {
+        self.moved.store(true, Ordering::Relaxed);
     }
 
     /// Whether a file vanished under the forecast.
     #[must_use]
     pub fn has_moved(&self) -> bool {
-        self.moved.get()
+        self.moved.load(Ordering::Relaxed)
     }
 
     /// Files that would be gone afterwards, and files that would be new; one that is unlinked and created again is neither.
     #[must_use]
     pub fn changes(&self) -> (Vec<PathBuf>, Vec<PathBuf>) {
-        let (unlinked, created) = (self.unlinked.borrow(), self.created.borrow());
+        let (unlinked, created) = (lock(&self.unlinked), lock(&self.created));
         (unlinked.difference(&created).cloned().collect(), created.difference(&unlinked).cloned().collect())
     }
+}
+
+/// Of what a link leads to, as the broker sees it.
+fn metadata(entry: &DirEntry, path: impl Fn() -> PathBuf) -> io::Result<Metadata> {
+    if entry.file_type()?.is_symlink() { std::fs::metadata(path()) } else { entry.metadata() }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,8 +4,9 @@ use memchr::memmem;
 
 use super::disk::{Disk, RecoveryError};
 use super::file_list::{FileList, ListedFile};
-use super::parse::{Checks, Parsed, Parser};
-use super::segment_reader::{Records, SegmentReader};
+use super::parse::{Checks, Parser};
+use super::pieces::{Go, Met, Reading, Records};
+use super::record::Names;
 use crate::format::ledger_entry::LEDGER_HEADER_LEN;
 use crate::format::message::MAGIC_V1;
 
@@ -37,27 +38,23 @@ impl Dropped {
         end: i64,
     ) -> Result<Self, RecoveryError> {
         let mut dropped = Self::default();
+        let names = Names::default();
+        let reading = Reading::new(disk, parser, &names, records, Checks { crc: true, dup_info: false });
         for file in list.files.iter().filter(|file| file.base + list.file_len > end) {
-            let mut at = (end - file.base).max(0);
-            let mut reader = SegmentReader::open(disk, file, list.file_len)?;
-            while at < list.file_len {
-                let checks = Checks { crc: true, dup_info: false };
-                match reader.parse(parser, records, checks, at, list.file_len)? {
-                    Parsed::Message(request) => {
-                        let len = i64::from(request.size) + request.head_len;
-                        if request.physical.0 == file.base + at + request.head_len {
-                            dropped.messages += 1;
-                            dropped.bytes += u64::try_from(len).unwrap_or(0);
-                        }
-                        at += len;
+            let from = (end - file.base).max(0);
+            reading.segment(file, from..list.file_len, |at, met| match met {
+                Met::Message(record, _) => {
+                    if record.physical == file.base + at + record.head_len() {
+                        dropped.messages += 1;
+                        dropped.bytes += u64::try_from(record.len()).unwrap_or(0);
                     }
-                    Parsed::Blank => break,
-                    Parsed::Fail { .. } => match next_magic(disk, list, file, records, at + 1)? {
-                        Some(next) => at = next,
-                        None => break,
-                    },
+                    Ok(Go::On)
                 }
-            }
+                Met::Blank => Ok(Go::Stop),
+                Met::Fail(_) => {
+                    Ok(next_magic(disk, list, file, records, at + 1)?.map_or(Go::Stop, Go::To))
+                }
+            })?;
         }
         Ok(dropped)
     }

@@ -84,7 +84,7 @@ impl ExtQueue {
         self.list.files.retain(|file| {
             let is_below = file.base + file_len < position;
             if is_below {
-                disk.unlink(&file.path);
+                disk.unlink(file.path());
             }
             !is_below
         });

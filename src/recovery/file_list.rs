@@ -2,11 +2,15 @@
 //!
 //! Upstream: `MappedFileQueue`, `MultiPathMappedFileQueue`; DLedger's `MmapFileList`.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::disk::{Disk, RecoveryError};
 use super::release::{EmptyLastFile, Rules};
+use super::tally::Pointed;
 use crate::format::segment_name;
+use crate::store::source::StoreFile;
 
 /// What recovery wrote into a file, over what is on disk.
 #[derive(Debug, Clone, Default)]
@@ -15,19 +19,33 @@ struct Fresh {
     bytes: Vec<u8>,
 }
 
-/// One file.
+/// Slots read of a file at first: most scans end there.
+const FIRST_SLOTS: usize = 200;
+/// Slots read at one go after that.
+const MOST_SLOTS: usize = 12_000;
+
+impl Fresh {
+    fn end(&self) -> i64 {
+        self.from.saturating_add(i64::try_from(self.bytes.len()).unwrap_or(i64::MAX))
+    }
+}
+
+/// One file. There may be hundreds of thousands.
 #[derive(Debug, Clone)]
 pub struct ListedFile {
     /// Position of its first byte.
     pub base: i64,
     /// Bytes in use; all of them right after loading.
     pub wrote: i64,
-    /// Where it is.
-    pub path: PathBuf,
     /// Whether it was created as the first of its list.
     pub is_first_created: bool,
+    /// What a scan found in it.
+    pub pointed: Option<Box<Pointed>>,
+    dir: Arc<Path>,
+    /// Its name, where that is not its base in the usual form.
+    name: Option<Box<OsStr>>,
     is_on_disk: bool,
-    fresh: Fresh,
+    fresh: Option<Box<Fresh>>,
 }
 
 /// Files by name.
@@ -57,6 +75,15 @@ pub enum Loader<'a> {
     Ledger,
 }
 
+/// A list as found, and the files that loading it unlinks.
+#[derive(Debug)]
+pub struct Loading {
+    /// The list, or why there is none.
+    pub outcome: Result<FileList, LoadFailure>,
+    /// Files that are gone afterwards.
+    pub unlinked: Vec<PathBuf>,
+}
+
 impl FileList {
     /// Loads all files of `dirs`, sorted by name over all of them.
     ///
@@ -68,45 +95,66 @@ impl FileList {
         file_len: i64,
         loader: Loader<'_>,
     ) -> Result<Result<Self, LoadFailure>, RecoveryError> {
+        let loading = Self::look(disk, dirs, file_len, loader)?;
+        for path in loading.unlinked {
+            disk.unlink(path);
+        }
+        Ok(loading.outcome)
+    }
+
+    /// The same, and unlinks nothing yet.
+    ///
+    /// # Errors
+    /// As [`FileList::load`].
+    pub fn look(
+        disk: &Disk,
+        dirs: &[PathBuf],
+        file_len: i64,
+        loader: Loader<'_>,
+    ) -> Result<Loading, RecoveryError> {
         let mut entries = Vec::new();
         for dir in dirs {
-            entries.extend(disk.list(dir)?);
+            let dir: Arc<Path> = Arc::from(dir.as_path());
+            let found = disk.list(&dir)?.unwrap_or_default();
+            entries.extend(found.into_iter().map(|entry| (dir.clone(), entry)));
         }
-        entries.sort_by(|(a, _), (b, _)| a.file_name().cmp(&b.file_name()).then_with(|| a.cmp(b)));
-        let mut list = Self { file_len, files: Vec::new() };
+        entries.sort_by(|(dir_a, a), (dir_b, b)| a.name.cmp(&b.name).then_with(|| dir_a.cmp(dir_b)));
         let count = entries.len();
-        for (at, (path, metadata)) in entries.into_iter().enumerate() {
-            let len = i64::try_from(metadata.len()).unwrap_or(i64::MAX);
+        let mut list = Self { file_len, files: Vec::with_capacity(count) };
+        let mut unlinked = Vec::new();
+        for (at, (dir, entry)) in entries.into_iter().enumerate() {
+            let len = i64::try_from(entry.len).unwrap_or(i64::MAX);
             if let Loader::Broker(rules) = loader {
-                if metadata.is_dir() && rules.skips_directories {
+                if entry.is_dir && rules.skips_directories {
                     continue;
                 }
                 if len == 0 && at + 1 == count && rules.empty_last_file == EmptyLastFile::Delete {
-                    disk.unlink(&path);
+                    unlinked.push(dir.join(&entry.name));
                     continue;
                 }
             }
-            if len != file_len || metadata.is_dir() {
-                return Ok(Err(LoadFailure::Length(path)));
+            if len != file_len || entry.is_dir {
+                let failure = LoadFailure::Length(dir.join(&entry.name));
+                return Ok(Loading { outcome: Err(failure), unlinked });
             }
-            let Some(base) = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .and_then(|name| name.parse().ok())
-                .filter(is_sensible)
-            else {
-                return Ok(Err(LoadFailure::Name(path)));
+            let text = entry.name.to_str();
+            let Some(base) = text.and_then(|name| name.parse().ok()).filter(is_sensible) else {
+                let failure = LoadFailure::Name(dir.join(&entry.name));
+                return Ok(Loading { outcome: Err(failure), unlinked });
             };
+            let is_usual = text.and_then(segment_name::parse).is_some();
             list.files.push(ListedFile {
                 base,
                 wrote: file_len,
-                path,
                 is_first_created: false,
+                pointed: None,
+                dir,
+                name: (!is_usual).then(|| entry.name.into_boxed_os_str()),
                 is_on_disk: true,
-                fresh: Fresh::default(),
+                fresh: None,
             });
         }
-        Ok(Ok(list))
+        Ok(Loading { outcome: Ok(list), unlinked })
     }
 
     /// Position of the first byte; `None` without files.
@@ -143,7 +191,7 @@ impl FileList {
                 file.wrote = offset % file_len.max(1);
                 return true;
             }
-            disk.unlink(&file.path);
+            disk.unlink(file.path());
             false
         });
     }
@@ -151,7 +199,7 @@ impl FileList {
     /// Unlinks the last file.
     pub fn remove_last(&mut self, disk: &Disk) {
         if let Some(file) = self.files.pop() {
-            disk.unlink(&file.path);
+            disk.unlink(file.path());
         }
     }
 
@@ -170,19 +218,24 @@ impl FileList {
             Some(_) => return self.files.len().checked_sub(1),
         };
         let base = Some(base).filter(is_sensible)?;
-        let path = dir.join(segment_name::format(u64::try_from(base).ok()?));
-        let is_on_disk = !disk.is_unlinked(&path) && path.exists();
-        if !is_on_disk {
-            disk.create(&path);
-        }
-        self.files.push(ListedFile {
+        let known = self.files.last().map(|last| &last.dir).filter(|known| &***known == dir);
+        let dir = known.cloned().unwrap_or_else(|| Arc::from(dir));
+        let mut file = ListedFile {
             base,
             wrote: 0,
-            path,
             is_first_created: self.files.is_empty(),
-            is_on_disk,
-            fresh: Fresh::default(),
-        });
+            pointed: None,
+            dir,
+            name: None,
+            is_on_disk: false,
+            fresh: None,
+        };
+        let path = file.path();
+        file.is_on_disk = !disk.is_unlinked(&path) && path.exists();
+        if !file.is_on_disk {
+            disk.create(path);
+        }
+        self.files.push(file);
         self.files.len().checked_sub(1)
     }
 
@@ -207,29 +260,69 @@ fn is_sensible(base: &i64) -> bool {
     (0..1 << 62).contains(base)
 }
 
+/// A file that is open for several reads.
+#[derive(Debug)]
+pub struct OpenListed<'f> {
+    listed: &'f ListedFile,
+    path: PathBuf,
+    file: Option<StoreFile>,
+}
+
 impl ListedFile {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        match &self.name {
+            Some(name) => self.dir.join(name),
+            None => self.dir.join(segment_name::format(u64::try_from(self.base).unwrap_or_default())),
+        }
+    }
+
     /// Up to `len` bytes from `at` as they would be in memory; zeros where nothing was ever written.
     ///
     /// # Errors
     /// As [`Disk::bytes`].
     pub fn bytes(&self, disk: &Disk, at: i64, len: i64) -> Result<Vec<u8>, RecoveryError> {
-        let size = usize::try_from(len).unwrap_or(0);
-        let fresh_end = self.fresh.from + i64::try_from(self.fresh.bytes.len()).unwrap_or(0);
-        let is_all_fresh = at >= self.fresh.from && at + len <= fresh_end;
-        let mut bytes = if self.is_on_disk && !is_all_fresh {
-            disk.bytes(&self.path, u64::try_from(at).unwrap_or(0), size)?
+        let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
+        if self.needs_disk(at, len) {
+            let found = disk.bytes(&self.path(), u64::try_from(at).unwrap_or(0), bytes.len())?;
+            bytes[..found.len()].copy_from_slice(&found);
+        }
+        self.lay_over(at, &mut bytes);
+        Ok(bytes)
+    }
+
+    /// Opens it for several reads.
+    ///
+    /// # Errors
+    /// As [`Disk::open`].
+    pub fn open(&self, disk: &Disk) -> Result<OpenListed<'_>, RecoveryError> {
+        let (path, file) = if self.is_on_disk {
+            let path = self.path();
+            let file = disk.open(&path)?;
+            (path, file)
         } else {
-            Vec::new()
+            (PathBuf::new(), None)
         };
-        bytes.resize(size, 0);
-        let (from, to) = (at.max(self.fresh.from), (at + len).min(fresh_end));
+        Ok(OpenListed { listed: self, path, file })
+    }
+
+    fn needs_disk(&self, at: i64, len: i64) -> bool {
+        let is_all_fresh =
+            self.fresh.as_ref().is_some_and(|fresh| at >= fresh.from && at.saturating_add(len) <= fresh.end());
+        self.is_on_disk && !is_all_fresh
+    }
+
+    /// Puts what recovery wrote over `bytes` that begin at `at`.
+    fn lay_over(&self, at: i64, bytes: &mut [u8]) {
+        let Some(fresh) = &self.fresh else { return };
+        let end = at.saturating_add(i64::try_from(bytes.len()).unwrap_or(i64::MAX));
+        let (from, to) = (at.max(fresh.from), end.min(fresh.end()));
         if from < to {
             let place = |offset: i64| usize::try_from(offset).unwrap_or(0);
-            bytes[place(from - at)..place(to - at)].copy_from_slice(
-                &self.fresh.bytes[place(from - self.fresh.from)..place(to - self.fresh.from)],
-            );
+            bytes[place(from - at)..place(to - at)]
+                .copy_from_slice(&fresh.bytes[place(from - fresh.from)..place(to - fresh.from)]);
         }
-        Ok(bytes)
     }
 
     /// Writes at the write position and moves it on.
@@ -238,23 +331,27 @@ impl ListedFile {
     /// As [`Disk::bytes`].
     pub fn write(&mut self, disk: &Disk, bytes: &[u8]) -> Result<(), RecoveryError> {
         let at = self.wrote;
-        let fresh_end = self.fresh.from + i64::try_from(self.fresh.bytes.len()).unwrap_or(0);
-        if self.fresh.bytes.is_empty() {
-            self.fresh.from = at;
-        } else if at < self.fresh.from {
-            let mut front = self.bytes(disk, at, self.fresh.from - at)?;
-            front.append(&mut self.fresh.bytes);
-            self.fresh = Fresh { from: at, bytes: front };
-        } else if at > fresh_end {
-            let between = self.bytes(disk, fresh_end, at - fresh_end)?;
-            self.fresh.bytes.extend(between);
+        if self.pointed.as_ref().is_some_and(|pointed| at < pointed.until) {
+            self.pointed = None;
         }
-        let start = usize::try_from(at - self.fresh.from).unwrap_or(0);
+        let mut fresh = self.fresh.take().unwrap_or_default();
+        if fresh.bytes.is_empty() {
+            fresh.from = at;
+        } else if at < fresh.from {
+            let mut front = self.bytes(disk, at, fresh.from - at)?;
+            front.append(&mut fresh.bytes);
+            *fresh = Fresh { from: at, bytes: front };
+        } else if at > fresh.end() {
+            let between = self.bytes(disk, fresh.end(), at - fresh.end())?;
+            fresh.bytes.extend(between);
+        }
+        let start = usize::try_from(at - fresh.from).unwrap_or(0);
         let end = start + bytes.len();
-        if self.fresh.bytes.len() < end {
-            self.fresh.bytes.resize(end, 0);
+        if fresh.bytes.len() < end {
+            fresh.bytes.resize(end, 0);
         }
-        self.fresh.bytes[start..end].copy_from_slice(bytes);
+        fresh.bytes[start..end].copy_from_slice(bytes);
+        self.fresh = Some(fresh);
         self.wrote += i64::try_from(bytes.len()).unwrap_or(0);
         Ok(())
     }
@@ -262,6 +359,76 @@ impl ListedFile {
     /// Whether recovery wrote into it.
     #[must_use]
     pub fn is_written(&self) -> bool {
-        !self.fresh.bytes.is_empty()
+        self.fresh.is_some()
+    }
+}
+
+impl OpenListed<'_> {
+    /// Position of its first byte.
+    #[must_use]
+    pub fn base(&self) -> i64 {
+        self.listed.base
+    }
+
+    /// As [`OpenListed::read`], without counting what is read; see [`Disk::count`].
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`].
+    pub fn read_ahead(&self, disk: &Disk, at: i64, into: &mut [u8]) -> Result<(), RecoveryError> {
+        self.read_by(at, into, |file, at, into| disk.read_ahead(file, &self.path, at, into))
+    }
+
+    /// Fills `into` with the bytes from `at` on as they would be in memory; zeros where nothing was ever written.
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`].
+    pub fn read(&self, disk: &Disk, at: i64, into: &mut [u8]) -> Result<(), RecoveryError> {
+        self.read_by(at, into, |file, at, into| disk.read(file, &self.path, at, into))
+    }
+
+    fn read_by(
+        &self,
+        at: i64,
+        into: &mut [u8],
+        read: impl FnOnce(&StoreFile, u64, &mut [u8]) -> Result<usize, RecoveryError>,
+    ) -> Result<(), RecoveryError> {
+        let mut found = 0;
+        if let Some(file) = &self.file
+            && self.listed.needs_disk(at, i64::try_from(into.len()).unwrap_or(i64::MAX))
+        {
+            found = read(file, u64::try_from(at).unwrap_or(0), into)?;
+        }
+        into[found..].fill(0);
+        self.listed.lay_over(at, into);
+        Ok(())
+    }
+
+    /// Calls `each` with every slot of `N` bytes from `at` up to `end`, and its place, until it says `false`.
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`].
+    pub fn slots<const N: usize>(
+        &self,
+        disk: &Disk,
+        at: i64,
+        end: i64,
+        mut each: impl FnMut(i64, &[u8; N]) -> bool,
+    ) -> Result<(), RecoveryError> {
+        let len = i64::try_from(N).unwrap_or(i64::MAX);
+        let (mut at, mut want) = (at, FIRST_SLOTS);
+        let mut bytes = Vec::new();
+        while at.saturating_add(len) <= end {
+            let room = usize::try_from(end - at).unwrap_or(usize::MAX);
+            bytes.resize((want * N).min(room / N * N), 0);
+            self.read(disk, at, &mut bytes)?;
+            for slot in bytes.as_chunks::<N>().0 {
+                if !each(at, slot) {
+                    return Ok(());
+                }
+                at += len;
+            }
+            want = MOST_SLOTS;
+        }
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::queue_table::AnyQueue;
 use crate::store::layout::LogKind;
 
 /// What the next start does, from harmless to worst.
@@ -129,6 +130,28 @@ pub struct QueueEnds {
     /// SHA-1 over the bytes of the units, where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub units_sha1: Option<String>,
+}
+
+impl QueueEnds {
+    /// Both ends of a queue as it is now, without digest.
+    #[must_use]
+    pub fn of(queue: &AnyQueue) -> Self {
+        let (min_offset, max_offset) = queue.ends();
+        Self {
+            min_offset,
+            max_offset,
+            max_physical_offset: queue.max_physical(),
+            files: queue.list().files.len(),
+            units: queue.units(),
+            units_sha1: None,
+        }
+    }
+
+    /// Those of a queue that was not there.
+    #[must_use]
+    pub fn absent() -> Self {
+        Self { max_physical_offset: -1, ..Self::default() }
+    }
 }
 
 /// One queue.

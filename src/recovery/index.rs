@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, RecoveryError};
-use super::parse::Request;
+use super::record::Record;
 use crate::format::checkpoint::Checkpoint;
 use crate::format::index_file::{INDEX_HEADER_LEN, IndexHeader};
 use crate::format::message::TransactionType;
@@ -47,24 +47,22 @@ impl Index {
         is_clean: bool,
     ) -> Result<(Self, bool), RecoveryError> {
         let mut index = Self::empty(max_entries);
-        let mut entries = disk.list(dir)?;
-        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
-        for (path, metadata) in entries {
-            let is_number = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .is_some_and(|name| name.parse::<i64>().is_ok());
+        let mut entries = disk.list(dir)?.unwrap_or_default();
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        for entry in entries {
+            let is_number = entry.name.to_str().is_some_and(|name| name.parse::<i64>().is_ok());
             if !is_number {
                 continue;
             }
-            if metadata.is_dir() {
+            if entry.is_dir {
                 return Ok((index, false));
             }
+            let path = dir.join(&entry.name);
             let mut bytes = disk.bytes(&path, 0, INDEX_HEADER_LEN)?;
             bytes.resize(INDEX_HEADER_LEN, 0);
             let header = bytes.first_chunk::<INDEX_HEADER_LEN>().map(IndexHeader::decode).unwrap_or_default();
             if !is_clean && header.end_timestamp > checkpoint.index_msg_timestamp {
-                disk.unlink(&path);
+                disk.unlink(path.clone());
                 index.unlinked.push(path);
                 continue;
             }
@@ -91,15 +89,15 @@ impl Index {
     }
 
     /// Builds the entries of a message.
-    pub fn build(&mut self, request: &Request) {
+    pub fn build(&mut self, record: &Record) {
         let file = self.file();
-        if request.physical < file.end || request.transaction == TransactionType::Rollback {
+        if record.physical < file.end.0 || record.transaction == TransactionType::Rollback {
             return;
         }
-        for _ in 0..request.index_entries {
+        for _ in 0..record.index_entries {
             let file = self.file();
             file.count += 1;
-            file.end = request.physical;
+            file.end = PhysicalOffset(record.physical);
         }
     }
 }

@@ -82,7 +82,7 @@ impl Ledger {
                 return Err(RecoveryError::Exception(text));
             }
         }
-        let Some(last) = self.data.files.last().map(|file| (file.base, file.path.clone())) else {
+        let Some(last) = self.data.files.last().map(|file| (file.base, file.path())) else {
             self.index.truncate(disk, 0);
             return Ok(());
         };

@@ -3,21 +3,23 @@
 //! Upstream: `DefaultMessageStore.load`, `recover`; `CommitLog` and `DLedgerCommitLog` below them.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, RecoveryError};
 use super::dropped::Dropped;
 use super::file_list::{FileList, ListedFile, LoadFailure, Loader};
-use super::forecast::{LogLine, QueueEnds, TruncationForecast};
+use super::forecast::{LogLine, TruncationForecast};
 use super::index::Index;
 use super::ledger::Ledger;
 use super::parse::{Checks, Parsed, Parser};
+use super::pieces::{Reading, Records};
 use super::plan::{FirstMessage, clean_start, file_limit, is_old_enough, raw_first_message, unclean_start};
 use super::queue_table::{QueueLoadFailure, QueueTable};
+use super::record::Names;
 use super::release::{LedgerUnclean, Matching, Rules, TruncationTest};
-use super::replay::{Dispatch, Replay, WalkPlan, Walked};
-use super::segment_reader::{Records, SegmentReader};
+use super::replay::{Dispatch, Replay, Walk, WalkPlan, Walked};
+
 use crate::broker::BrokerConf;
 use crate::format::checkpoint::Checkpoint;
 use crate::store::layout::LogKind;
@@ -80,8 +82,6 @@ pub struct Load<'a> {
     pub index: Index,
     /// Confirm offset as stored.
     pub confirm: i64,
-    /// The queues as they were found.
-    pub before: BTreeMap<(String, i32), QueueEnds>,
     /// Lines that the broker prints while it looks for the segment to begin with.
     looked_at: RefCell<Vec<LogLine>>,
     /// What is cut off the log.
@@ -90,10 +90,10 @@ pub struct Load<'a> {
     pub segments_unlinked: Vec<PathBuf>,
     /// The walk.
     pub walked: Walked,
+    /// What it met.
+    pub walk: Walk,
     /// The truncation.
     pub truncation: Option<TruncationForecast>,
-    /// Queue offsets that the next messages get.
-    pub next_offsets: BTreeMap<(String, i32), i64>,
     /// Lines that the broker prints.
     pub lines: Vec<LogLine>,
 }
@@ -111,13 +111,12 @@ impl<'a> Load<'a> {
             queues: QueueTable::new(setting.root, setting.conf, setting.rules, setting.batch_topics.clone()),
             index: Index::empty(setting.conf.max_index_num),
             confirm: -1,
-            before: BTreeMap::new(),
             looked_at: RefCell::default(),
             dropped: Dropped::default(),
             segments_unlinked: Vec::new(),
             walked: Walked::default(),
+            walk: Walk::default(),
             truncation: None,
-            next_offsets: BTreeMap::new(),
             lines: Vec::new(),
         }
     }
@@ -168,21 +167,7 @@ impl<'a> Load<'a> {
             (self.index, is_index_loaded) =
                 Index::load(self.disk, &dir, conf.max_index_num, checkpoint, is_clean)?;
         }
-        let files: BTreeMap<_, _> =
-            self.queues.queues.iter().map(|(key, queue)| (key.clone(), queue.list().files.len())).collect();
         self.queues.recover(self.disk)?;
-        for (key, queue) in &self.queues.queues {
-            let (min_offset, max_offset) = queue.ends();
-            let before = QueueEnds {
-                min_offset,
-                max_offset,
-                max_physical_offset: queue.max_physical(),
-                files: files.get(key).copied().unwrap_or(0),
-                units: queue.units(),
-                units_sha1: None,
-            };
-            self.before.insert(key.clone(), before);
-        }
         let queue_end = self.queues.max_physical();
         match self.setting.mode {
             LogKind::DLedger => self.recover_ledger(queue_end)?,
@@ -230,14 +215,15 @@ impl<'a> Load<'a> {
             let bytes = file.bytes(self.disk, head, 128)?;
             return Ok(raw_first_message(&bytes, rules.has_v2 && records == Records::Messages));
         }
-        let mut reader = SegmentReader::open(self.disk, file, file_len)?;
-        Ok(match reader.parse(&self.parser, records, self.checks(), 0, file_len)? {
+        let names = Names::default();
+        let reading = Reading::new(self.disk, &self.parser, &names, records, self.checks());
+        reading.one(file, 0, file_len, |parsed| match parsed {
             Parsed::Message(request) => {
                 Some(FirstMessage { stored_at: request.stored_at, physical: request.physical })
             }
             Parsed::Blank => None,
-            Parsed::Fail { line, .. } => {
-                let line = line.map(|(level, text)| LogLine::new(level, text));
+            Parsed::Fail(failure) => {
+                let line = failure.line.map(|(level, text)| LogLine::new(level, text));
                 self.looked_at.borrow_mut().extend(line);
                 None
             }
@@ -254,7 +240,7 @@ impl<'a> Load<'a> {
             index: &mut self.index,
             log: &mut self.lines,
         };
-        let walked = replay.walk(list, plan)?;
+        let walked = replay.walk(list, plan, &mut self.walk)?;
         self.walked = walked;
         Ok(walked)
     }
@@ -361,7 +347,7 @@ impl<'a> Load<'a> {
         };
         self.truncate_queues("", compared, end)?;
         self.dropped = Dropped::behind(self.disk, &self.parser, &self.log, Records::Messages, end)?;
-        let gone = self.log.files.iter().filter(|file| file.base > end).map(|file| file.path.clone());
+        let gone = self.log.files.iter().filter(|file| file.base > end).map(ListedFile::path);
         self.segments_unlinked = gone.collect();
         self.log.truncate(self.disk, end);
         Ok(())
@@ -412,7 +398,7 @@ impl<'a> Load<'a> {
         ledger.recover(self.disk)?;
         let end = ledger.data.max_offset();
         self.dropped = Dropped::behind(self.disk, &self.parser, &found, Records::Entries, end)?;
-        let gone = found.files.iter().filter(|file| file.base > end).map(|file| file.path.clone());
+        let gone = found.files.iter().filter(|file| file.base > end).map(ListedFile::path);
         self.segments_unlinked = gone.collect();
         if is_clean || rules.ledger_unclean == LedgerUnclean::AsClean {
             self.ledger = Some(ledger);

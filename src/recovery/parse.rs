@@ -2,6 +2,8 @@
 //!
 //! Upstream: `CommitLog.checkMessageAndReturnSize`, `DLedgerCommitLog.checkMessageAndReturnSize`.
 
+use std::borrow::Cow;
+
 use super::release::Rules;
 use crate::broker::BrokerConf;
 use crate::format::java_hash::tags_code;
@@ -20,10 +22,10 @@ pub const HUGE_LENGTH: &str = "java.lang.OutOfMemoryError";
 const HUGE: i32 = 256 << 20;
 
 /// What dispatch needs of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// Topic, undecodable bytes replaced as Java does.
-    pub topic: String,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request<'b> {
+    /// Topic as its bytes.
+    pub raw_topic: &'b [u8],
     /// Queue id.
     pub queue_id: i32,
     /// Offset written in the message.
@@ -32,53 +34,90 @@ pub struct Request {
     pub size: i32,
     /// Ordinal in its queue.
     pub queue_offset: QueueOffset,
-    /// Tags code.
-    pub tags_code: i64,
     /// When it was stored.
     pub stored_at: EpochMillis,
     /// Part of a transaction.
     pub transaction: TransactionType,
     /// First queue offset and number of messages inside.
     pub batch: (i64, i16),
-    /// Light queues: names and offsets as written.
-    pub light: Option<(String, String)>,
     /// Number of entries that the index gets.
     pub index_entries: u32,
     /// Bytes in front of the message: the head of its DLedger entry.
     pub head_len: i64,
+    /// Whether newer releases would not take it for a message.
+    pub is_odd: bool,
+    tags: Option<&'b [u8]>,
+    delivery: Option<i64>,
+    raw_light: Option<(&'b [u8], &'b [u8])>,
 }
 
-impl Request {
+impl<'b> Request<'b> {
     /// Whether it gets a unit in its queue.
     #[must_use]
     pub fn has_unit(&self) -> bool {
         matches!(self.transaction, TransactionType::None | TransactionType::Commit)
     }
+
+    /// Topic, undecodable bytes replaced as Java does.
+    #[must_use]
+    pub fn topic(&self) -> Cow<'b, str> {
+        String::from_utf8_lossy(self.raw_topic)
+    }
+
+    /// Tags code.
+    #[must_use]
+    pub fn tags_code(&self) -> i64 {
+        self.delivery.unwrap_or_else(|| tags_code(self.tags))
+    }
+
+    /// Light queues: names and offsets as written, if there are any.
+    #[must_use]
+    pub fn light(&self) -> Option<(Cow<'b, str>, Cow<'b, str>)> {
+        let (queues, offsets) = self.raw_light?;
+        let (queues, offsets) = (String::from_utf8_lossy(queues), String::from_utf8_lossy(offsets));
+        (!queues.trim().is_empty() && !offsets.trim().is_empty()).then_some((queues, offsets))
+    }
+
+    /// Whether properties name light queues.
+    #[must_use]
+    pub fn may_be_light(&self) -> bool {
+        self.raw_light.is_some()
+    }
+
+    /// Bytes that it takes in the log, the head of its entry included.
+    #[must_use]
+    pub fn len(&self) -> i64 {
+        i64::from(self.size) + self.head_len
+    }
 }
 
 /// Outcome of parsing at one position.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Parsed {
+pub enum Parsed<'b> {
     /// A message.
-    Message(Box<Request>),
+    Message(Request<'b>),
     /// The rest of the segment is filler.
     Blank,
-    /// Nothing that recovery goes beyond; the length that a half message claims.
-    Fail {
-        /// Length of a half message, 0 otherwise.
-        half: i32,
-        /// WARN or ERROR line that the broker prints.
-        line: Option<(&'static str, String)>,
-    },
+    /// Nothing that recovery goes beyond.
+    Fail(Failure),
 }
 
-impl Parsed {
+/// Where recovery stops.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Failure {
+    /// Length that a half message claims, 0 otherwise.
+    pub half: i32,
+    /// WARN or ERROR line that the broker prints.
+    pub line: Option<(&'static str, String)>,
+}
+
+impl Parsed<'_> {
     fn fail() -> Self {
-        Self::Fail { half: 0, line: None }
+        Self::Fail(Failure::default())
     }
 
     fn warn(text: String) -> Self {
-        Self::Fail { half: 0, line: Some(("WARN", text)) }
+        Self::Fail(Failure { half: 0, line: Some(("WARN", text)) })
     }
 }
 
@@ -110,7 +149,7 @@ impl<'a> Parser<'a> {
 
     /// The entry or message at the first of `bytes`, of which there are `rest` up to the end of the file.
     #[must_use]
-    pub fn entry(&self, bytes: &[u8], checks: Checks, rest: usize) -> Parsed {
+    pub fn entry<'b>(&self, bytes: &'b [u8], checks: Checks, rest: usize) -> Parsed<'b> {
         let Some((first, behind)) = bytes.split_first_chunk::<4>() else { return Parsed::fail() };
         let is_message = match peek(bytes) {
             Peek::Blank { .. } => true,
@@ -142,7 +181,7 @@ impl<'a> Parser<'a> {
 
     /// The message at the first of `bytes`, of which there are `rest` up to the end of the file.
     #[must_use]
-    pub fn message(&self, bytes: &[u8], checks: Checks, rest: usize) -> Parsed {
+    pub fn message<'b>(&self, bytes: &'b [u8], checks: Checks, rest: usize) -> Parsed<'b> {
         if self.rules.checks_bounds && is_out_of_bounds(bytes, rest) {
             return Parsed::fail();
         }
@@ -175,7 +214,7 @@ impl<'a> Parser<'a> {
                         let text = format!(
                             "[BUG]read total count not equals msg total size. totalSize={total_len}, readTotalCount={read_len}"
                         );
-                        Parsed::Fail { half: total_len.max(0), line: Some(("ERROR", text)) }
+                        Parsed::Fail(Failure { half: total_len.max(0), line: Some(("ERROR", text)) })
                     }
                     // Older releases take memory for it first, and may end for want of it.
                     _ if !self.rules.checks_bounds && claims_too_much(bytes) => {
@@ -188,7 +227,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Checks that upstream makes before it compares the lengths, on a message whose parts do not add up.
-    fn half_message_check(&self, bytes: &[u8], checks: Checks) -> Option<Parsed> {
+    fn half_message_check(&self, bytes: &[u8], checks: Checks) -> Option<Parsed<'static>> {
         let mut whole = bytes.to_vec();
         let Err(MessageError::HalfMessage { read_len, .. }) = Message::decode(bytes) else { return None };
         let len = i32::try_from(read_len).ok()?;
@@ -203,25 +242,23 @@ impl<'a> Parser<'a> {
         dup_info_failure(&message)
     }
 
-    fn check(&self, message: &Message<'_>, checks: Checks) -> Parsed {
+    fn check<'b>(&self, message: &Message<'b>, checks: Checks) -> Parsed<'b> {
         let header = &message.header;
-        let properties = message.properties;
-        let has_properties = !properties.as_bytes().is_empty();
         if checks.dup_info
-            && has_properties
+            && !message.properties.as_bytes().is_empty()
             && let Some(failed) = dup_info_failure(message)
         {
             return failed;
         }
-        let topic = String::from_utf8_lossy(message.topic).into_owned();
-        let mut tags_code = tags_code(properties.get(names::TAGS));
-        if topic == SCHEDULE_TOPIC
-            && let Some(level) = properties.get(names::DELAY)
+        let noted = Noted::of(message);
+        let mut delivery = None;
+        if message.topic == SCHEDULE_TOPIC.as_bytes()
+            && let Some(level) = noted.delay
         {
             let Some(level) = number::<i32>(level) else { return Parsed::fail() };
             let level = usize::try_from(level).unwrap_or(0).min(self.delays.len());
             if let Some(delay) = level.checked_sub(1).and_then(|at| self.delays.get(at)) {
-                tags_code = header.store_timestamp.0.wrapping_add(*delay);
+                delivery = Some(header.store_timestamp.0.wrapping_add(*delay));
             }
         }
         if checks.crc && self.force_property_crc {
@@ -236,37 +273,80 @@ impl<'a> Parser<'a> {
             }
         }
         let mut batch = (header.queue_offset.0, 1);
-        if let (Some(count), Some(base)) =
-            (properties.get(names::INNER_NUM), properties.get(names::INNER_BASE))
-            && self.rules.has_batch_queues
-        {
+        let mut is_odd = false;
+        if let (Some(count), Some(base)) = (noted.inner_num, noted.inner_base) {
             match (number(base), number(count)) {
-                (Some(base), Some(count)) => batch = (base, count),
-                _ => return Parsed::fail(),
+                (Some(base), Some(count)) if self.rules.has_batch_queues => batch = (base, count),
+                (Some(_), Some(_)) => {}
+                _ if self.rules.has_batch_queues => return Parsed::fail(),
+                _ => is_odd = true,
             }
         }
-        let text = |name| properties.get(name).map(|value| String::from_utf8_lossy(value).into_owned());
-        let light = text(names::INNER_MULTI_DISPATCH)
-            .zip(text(names::INNER_MULTI_QUEUE_OFFSET))
-            .filter(|(queues, offsets)| !queues.trim().is_empty() && !offsets.trim().is_empty());
-        let keys = text(names::KEYS).unwrap_or_default();
-        let mut index_entries = keys.split(' ').filter(|key| !key.is_empty()).count();
-        index_entries += usize::from(properties.get(names::UNIQ_KEY).is_some());
-        index_entries += usize::from(self.rules.indexes_tags && properties.get(names::TAGS).is_some());
-        Parsed::Message(Box::new(Request {
-            topic,
+        let keys = noted.keys.unwrap_or_default();
+        let mut index_entries = keys.split(|byte| *byte == b' ').filter(|key| !key.is_empty()).count();
+        index_entries += usize::from(noted.has_uniq_key);
+        index_entries += usize::from(self.rules.indexes_tags && noted.tags.is_some());
+        Parsed::Message(Request {
+            raw_topic: message.topic,
             queue_id: header.queue_id,
             physical: header.physical_offset,
             size: header.total_len,
             queue_offset: header.queue_offset,
-            tags_code,
             stored_at: header.store_timestamp,
             transaction: header.transaction_type(),
             batch,
-            light,
             index_entries: u32::try_from(index_entries).unwrap_or(u32::MAX),
             head_len: 0,
-        }))
+            is_odd,
+            tags: noted.tags,
+            delivery,
+            raw_light: noted.light_queues.zip(noted.light_offsets),
+        })
+    }
+}
+
+/// The properties that dispatch looks at, found in one pass.
+#[derive(Default)]
+struct Noted<'b> {
+    tags: Option<&'b [u8]>,
+    keys: Option<&'b [u8]>,
+    delay: Option<&'b [u8]>,
+    inner_num: Option<&'b [u8]>,
+    inner_base: Option<&'b [u8]>,
+    light_queues: Option<&'b [u8]>,
+    light_offsets: Option<&'b [u8]>,
+    has_uniq_key: bool,
+}
+
+impl<'b> Noted<'b> {
+    fn of(message: &Message<'b>) -> Self {
+        const UNIQ_KEY: &[u8] = names::UNIQ_KEY.as_bytes();
+        const TAGS: &[u8] = names::TAGS.as_bytes();
+        const KEYS: &[u8] = names::KEYS.as_bytes();
+        const DELAY: &[u8] = names::DELAY.as_bytes();
+        const INNER_NUM: &[u8] = names::INNER_NUM.as_bytes();
+        const INNER_BASE: &[u8] = names::INNER_BASE.as_bytes();
+        const LIGHT_QUEUES: &[u8] = names::INNER_MULTI_DISPATCH.as_bytes();
+        const LIGHT_OFFSETS: &[u8] = names::INNER_MULTI_QUEUE_OFFSET.as_bytes();
+        let mut noted = Self::default();
+        for (name, value) in message.properties.iter() {
+            let place = match name {
+                UNIQ_KEY => {
+                    noted.has_uniq_key = true;
+                    continue;
+                }
+                TAGS => &mut noted.tags,
+                KEYS => &mut noted.keys,
+                DELAY => &mut noted.delay,
+                INNER_NUM => &mut noted.inner_num,
+                INNER_BASE => &mut noted.inner_base,
+                LIGHT_QUEUES => &mut noted.light_queues,
+                LIGHT_OFFSETS => &mut noted.light_offsets,
+                _ => continue,
+            };
+            *place = Some(value);
+        }
+        noted
     }
 }
 
@@ -285,13 +365,13 @@ fn claims_too_much(bytes: &[u8]) -> bool {
     bytes.first_chunk::<4>().is_some_and(|total| i32::from_be_bytes(*total) > HUGE)
 }
 
-fn crc_failed(header: &MessageHeader, computed: i32) -> Parsed {
+fn crc_failed(header: &MessageHeader, computed: i32) -> Parsed<'static> {
     // The source swaps both labels.
     Parsed::warn(format!("CRC check failed. bodyCRC={computed}, currentCRC={}", header.body_crc))
 }
 
 /// The body's checksum is compared before anything behind the body is read.
-fn torn_body(bytes: &[u8]) -> Option<Parsed> {
+fn torn_body(bytes: &[u8]) -> Option<Parsed<'static>> {
     let header = MessageHeader::decode(bytes).ok()?;
     let len = usize::try_from(header.body_len).ok()?;
     if len == 0 || header.body_len > header.total_len {
@@ -303,7 +383,7 @@ fn torn_body(bytes: &[u8]) -> Option<Parsed> {
 }
 
 /// Java's `split("_")` has to give two parts: empty parts at the end do not count.
-fn dup_info_failure(message: &Message<'_>) -> Option<Parsed> {
+fn dup_info_failure(message: &Message<'_>) -> Option<Parsed<'static>> {
     let found = message.properties.get(names::DUP_INFO);
     let parts = found.map(|value| {
         let parts: Vec<_> = value.split(|byte| *byte == b'_').collect();

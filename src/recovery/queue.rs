@@ -6,16 +6,15 @@ use std::path::PathBuf;
 
 use super::disk::{Disk, RecoveryError};
 use super::ext::ExtQueue;
-use super::file_list::FileList;
+use super::file_list::{FileList, OpenListed};
 use super::queue_truncation::is_kept;
 use super::release::Rules;
+use super::tally::Pointed;
 use crate::format::cq_ext_unit::is_ext_address;
 use crate::format::cq_unit::{CqUnit, PRE_BLANK_SIZE, UNIT_LEN};
 use crate::units::PhysicalOffset;
 
 const UNIT: i64 = 20;
-/// Bytes read of a queue file at one go.
-const CHUNK: i64 = 8_000;
 
 /// What happened to a unit that was to be put.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,13 +48,15 @@ pub struct Queue {
     pub written: u64,
     /// Start of the message behind which no scanned unit of the last file begins, if only scanned since.
     scanned: Option<i64>,
+    /// Position and message of the first and the last unit scanned, if nothing was put since.
+    edges: [Option<(i64, PhysicalOffset)>; 2],
 }
 
 impl Queue {
     /// A queue with these files, not scanned.
     #[must_use]
     pub fn new(dir: PathBuf, list: FileList, ext: Option<ExtQueue>) -> Self {
-        Self { dir, list, ext, max_physical: -1, min_position: 0, written: 0, scanned: None }
+        Self { dir, list, ext, max_physical: -1, min_position: 0, written: 0, scanned: None, edges: [None; 2] }
     }
 
     /// Exclusive end of the queue offsets.
@@ -84,19 +85,28 @@ impl Queue {
         let end = loop {
             let mut found = 0;
             let mut newest_start = -1;
-            let max_physical = &mut self.max_physical;
-            units(disk, &self.list, at, |position, unit| {
+            let mut pointed = Pointed::default();
+            let (max_physical, edges) = (&mut self.max_physical, &mut self.edges);
+            let base = self.list.files[at].base;
+            self.list.files[at].open(disk)?.slots(disk, 0, self.list.file_len, |position, slot| {
+                let unit = CqUnit::decode(slot);
                 if !unit.is_valid() {
                     return false;
                 }
                 found = position + UNIT;
                 *max_physical = unit.end().0;
                 newest_start = newest_start.max(unit.physical_offset.0);
+                pointed.add_unit(unit.physical_offset.0, unit.size);
                 if is_ext_address(unit.tags_code) {
                     max_ext_address = unit.tags_code;
                 }
+                let edge = (base.saturating_add(position), unit.physical_offset);
+                edges[0].get_or_insert(edge);
+                edges[1] = Some(edge);
                 true
             })?;
+            pointed.until = found;
+            self.list.files[at].pointed = Some(Box::new(pointed));
             self.scanned = (found > 0).then_some(newest_start);
             if found == self.list.file_len && at + 1 < count {
                 at += 1;
@@ -127,9 +137,10 @@ impl Queue {
         while let Some(at) = self.list.files.len().checked_sub(1) {
             let mut kept = 0;
             let max_physical = &mut self.max_physical;
-            units(disk, &self.list, at, |position, unit| {
-                let slot = u64::try_from(position).unwrap_or(0);
-                let is_kept = is_kept(slot, unit.physical_offset, unit.is_valid(), cut);
+            self.list.files[at].open(disk)?.slots(disk, 0, self.list.file_len, |position, slot| {
+                let unit = CqUnit::decode(slot);
+                let at = u64::try_from(position).unwrap_or(0);
+                let is_kept = is_kept(at, unit.physical_offset, unit.is_valid(), cut);
                 if is_kept {
                     kept = position + UNIT;
                     *max_physical = unit.physical_offset.0.wrapping_add(i64::from(unit.size));
@@ -163,7 +174,7 @@ impl Queue {
         }
         let expected = ordinal.wrapping_mul(UNIT);
         let Some(at) = self.list.last_for_append(disk, &self.dir, expected) else { return Ok(Put::Failed) };
-        self.scanned = None;
+        (self.scanned, self.edges) = (None, [None; 2]);
         let file_len = self.list.file_len;
         let file = &mut self.list.files[at];
         if file.is_first_created && ordinal != 0 && file.wrote == 0 {
@@ -195,11 +206,9 @@ impl Queue {
             self.search_min(disk, rules, min, &mut ext_address)?
         } else {
             let (mut found, base) = (None, self.list.min_offset().unwrap_or_default());
-            if let Some(wrote) = self.list.files.first().map(|file| file.wrote) {
-                units(disk, &self.list, 0, |position, unit| {
-                    if position >= wrote {
-                        return false;
-                    }
+            if let Some(first) = self.list.files.first() {
+                first.open(disk)?.slots(disk, 0, first.wrote, |position, slot| {
+                    let unit = CqUnit::decode(slot);
                     let is_first = unit.physical_offset.0 >= min;
                     if is_first {
                         found = Some((base + position, unit.tags_code));
@@ -219,9 +228,14 @@ impl Queue {
         Ok(())
     }
 
-    fn unit_at(&self, disk: &Disk, file: usize, at: i64) -> Result<CqUnit, RecoveryError> {
-        let bytes = self.list.files[file].bytes(disk, at, UNIT)?;
-        Ok(bytes.first_chunk::<UNIT_LEN>().map(CqUnit::decode).unwrap_or_default())
+    /// Start of the message that a unit is for.
+    fn physical_at(&self, disk: &Disk, file: usize, at: i64) -> Result<i64, RecoveryError> {
+        let position = self.list.files[file].base.saturating_add(at);
+        let known = self.edges.iter().flatten().find(|(edge, _)| *edge == position);
+        match known {
+            Some((_, physical)) => Ok(physical.0),
+            None => Ok(unit_at(disk, &self.list.files[file].open(disk)?, at)?.physical_offset.0),
+        }
     }
 
     /// Whether the search came to its end, behind which the extension is truncated.
@@ -242,7 +256,7 @@ impl Queue {
                 let text = "IllegalArgumentException: newPosition < 0".to_owned();
                 return Err(RecoveryError::Exception(text));
             }
-        } else if self.unit_at(disk, last_at, last_wrote - UNIT)?.physical_offset.0 < min {
+        } else if self.physical_at(disk, last_at, last_wrote - UNIT)? < min {
             self.min_position = last_base + last_wrote;
             return Ok(false);
         }
@@ -252,13 +266,14 @@ impl Queue {
             return Ok(false);
         }
         let is_intact = self.min_position >= base;
-        if is_intact && self.unit_at(disk, 0, start)?.physical_offset.0 >= min {
+        if is_intact && self.physical_at(disk, 0, start)? >= min {
             return Ok(false);
         }
+        let file = self.list.files[0].open(disk)?;
         let (mut low, mut high) = (0, wrote - start - UNIT);
         while high - low > UNIT {
             let middle = (low + high) / 2 / UNIT * UNIT;
-            let found = self.unit_at(disk, 0, start + middle)?.physical_offset.0;
+            let found = unit_at(disk, &file, start + middle)?.physical_offset.0;
             if found > min {
                 high = middle;
             } else if found == min {
@@ -269,7 +284,7 @@ impl Queue {
         }
         let mut at = low;
         while at <= high {
-            let unit = self.unit_at(disk, 0, start + at)?;
+            let unit = unit_at(disk, &file, start + at)?;
             if unit.physical_offset.0 >= min {
                 self.min_position = base + start + at;
                 if is_ext_address(unit.tags_code) {
@@ -288,7 +303,8 @@ impl Queue {
         if let Some(ext) = &mut self.ext {
             ext.list.destroy(disk);
         }
-        (self.max_physical, self.min_position, self.scanned) = (-1, 0, None);
+        (self.max_physical, self.min_position) = (-1, 0);
+        (self.scanned, self.edges) = (None, [None; 2]);
     }
 }
 
@@ -301,30 +317,10 @@ fn unit_bytes(physical: PhysicalOffset, size: i32, tags_code: i64) -> [u8; UNIT_
     bytes
 }
 
-/// Calls `each` with every slot of a file until it says `false`.
-fn units(
-    disk: &Disk,
-    list: &FileList,
-    at: usize,
-    mut each: impl FnMut(i64, &CqUnit) -> bool,
-) -> Result<(), RecoveryError> {
-    let Some(file) = list.files.get(at) else { return Ok(()) };
-    let (mut position, mut chunk) = (0, CHUNK);
-    while position < list.file_len {
-        let bytes = file.bytes(disk, position, chunk.min(list.file_len - position))?;
-        let (slots, _) = bytes.as_chunks::<UNIT_LEN>();
-        if slots.is_empty() {
-            break;
-        }
-        for slot in slots {
-            if !each(position, &CqUnit::decode(slot)) {
-                return Ok(());
-            }
-            position += UNIT;
-        }
-        chunk = (chunk * 4).min(CHUNK * 64);
-    }
-    Ok(())
+fn unit_at(disk: &Disk, file: &OpenListed<'_>, at: i64) -> Result<CqUnit, RecoveryError> {
+    let mut bytes = [0; UNIT_LEN];
+    file.read(disk, at, &mut bytes)?;
+    Ok(CqUnit::decode(&bytes))
 }
 
 #[cfg(test)]

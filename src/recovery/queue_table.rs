@@ -4,13 +4,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::batch_queue::BatchQueue;
 use super::disk::{Disk, RecoveryError};
 use super::ext::ExtQueue;
 use super::file_list::{FileList, LoadFailure, Loader};
+use super::forecast::QueueEnds;
+use super::on_cores::for_each;
 use super::parse::Request;
 use super::queue::{Put, Queue};
+use super::record::Record;
 use super::release::{LightQueues, Rules};
 use crate::broker::BrokerConf;
 use crate::units::PhysicalOffset;
@@ -96,15 +100,33 @@ pub struct DispatchCounts {
     pub below_end: u64,
 }
 
-/// All queues, by topic and id.
+/// A queue in its place.
+#[derive(Debug, Clone)]
+pub struct Slot {
+    /// Topic.
+    pub topic: Arc<str>,
+    /// Queue id.
+    pub id: i32,
+    /// The queue.
+    pub queue: AnyQueue,
+    /// The queue as it was found; absent for one that recovery makes.
+    pub before: Option<QueueEnds>,
+    /// Queue offset that the next message gets.
+    pub next_offset: Option<i64>,
+    /// Whether a directory can have the topic's name.
+    is_creatable: bool,
+}
+
+/// All queues.
 #[derive(Debug)]
 pub struct QueueTable<'a> {
     root: &'a Path,
     conf: &'a BrokerConf,
     rules: &'a Rules,
     batch_topics: BTreeSet<String>,
-    /// The queues.
-    pub queues: BTreeMap<(String, i32), AnyQueue>,
+    /// The queues, in the order in which they were found or made.
+    pub slots: Vec<Slot>,
+    places: BTreeMap<Arc<str>, BTreeMap<i32, usize>>,
     /// What was dispatched.
     pub counts: DispatchCounts,
     /// A queue whose file cannot be created: nothing is written to any queue any more.
@@ -135,7 +157,8 @@ impl<'a> QueueTable<'a> {
             conf,
             rules,
             batch_topics,
-            queues: BTreeMap::new(),
+            slots: Vec::new(),
+            places: BTreeMap::new(),
             counts: DispatchCounts::default(),
             has_write_error: false,
         }
@@ -152,59 +175,115 @@ impl<'a> QueueTable<'a> {
             &["consumequeue"]
         };
         for kind in kinds {
-            let is_batch = *kind == "batchconsumequeue";
-            for (topic_dir, _) in disk.list(&self.root.join(kind))? {
-                let Some(topic) = topic_dir.file_name().map(|name| name.to_string_lossy().into_owned())
-                else {
-                    continue;
-                };
-                for (queue_dir, _) in disk.list(&topic_dir)? {
-                    let id = queue_dir
-                        .file_name()
-                        .and_then(|name| name.to_str())
-                        .and_then(|name| name.parse().ok());
-                    let Some(id) = id else { continue };
-                    if self.rules.has_batch_queues && self.batch_topics.contains(&topic) != is_batch {
-                        return Ok(Err(QueueLoadFailure::Kind(queue_dir)));
-                    }
-                    match self.load_queue(disk, &topic, id, is_batch)? {
-                        Ok(queue) => self.queues.insert((topic.clone(), id), queue),
-                        Err(failure) => return Ok(Err(QueueLoadFailure::File(failure))),
-                    };
+            if let Err(failure) = self.load_kind(disk, &self.root.join(kind), *kind == "batchconsumequeue")? {
+                return Ok(Err(failure));
+            }
+        }
+        self.slots.sort_by(|a, b| (&a.topic, a.id).cmp(&(&b.topic, b.id)));
+        for (at, slot) in self.slots.iter().enumerate() {
+            self.places.entry(slot.topic.clone()).or_default().insert(slot.id, at);
+        }
+        Ok(Ok(()))
+    }
+
+    /// Reads on all cores, then takes what was found in the order in which the broker comes to it.
+    fn load_kind(
+        &mut self,
+        disk: &Disk,
+        dir: &Path,
+        is_batch: bool,
+    ) -> Result<Result<(), QueueLoadFailure>, RecoveryError> {
+        let mut topics: Vec<_> = disk
+            .names(dir)?
+            .unwrap_or_default()
+            .into_iter()
+            .map(|name| (Arc::<str>::from(name.to_string_lossy()), dir.join(name), Ok(Vec::new())))
+            .collect();
+        for_each(&mut topics, |(_, dir, queues)| {
+            *queues = disk.names(dir).map(|names| {
+                names.unwrap_or_else(|| {
+                    disk.note_moved();
+                    Vec::new()
+                })
+            });
+            Ok(())
+        })?;
+        for (topic, dir, queues) in topics {
+            let is_right = !self.rules.has_batch_queues || self.batch_topics.contains(&*topic) == is_batch;
+            let mut found: Vec<_> = queues?
+                .into_iter()
+                .filter_map(|name| Some((name.to_str()?.parse::<i32>().ok()?, dir.join(name), None)))
+                .collect();
+            if let (false, Some((_, dir, _))) = (is_right, found.first()) {
+                return Ok(Err(QueueLoadFailure::Kind(dir.clone())));
+            }
+            for_each(&mut found, |(id, dir, loaded)| {
+                *loaded = Some(self.load_queue(disk, &topic, *id, is_batch, dir));
+                Ok(())
+            })?;
+            for (id, _, loaded) in found {
+                let Some(loaded) = loaded else { continue };
+                let (queue, unlinked) = loaded?;
+                for path in unlinked {
+                    disk.unlink(path);
+                }
+                match queue {
+                    Ok(queue) => self.insert(&topic, id, queue),
+                    Err(failure) => return Ok(Err(QueueLoadFailure::File(failure))),
                 }
             }
         }
         Ok(Ok(()))
     }
 
+    /// A queue with its files, and those that loading it unlinks.
+    #[allow(clippy::type_complexity, reason = "a pair of what its parts already name")]
     fn load_queue(
         &self,
         disk: &Disk,
         topic: &str,
         id: i32,
         is_batch: bool,
-    ) -> Result<Result<AnyQueue, LoadFailure>, RecoveryError> {
+        found: &Path,
+    ) -> Result<(Result<AnyQueue, LoadFailure>, Vec<PathBuf>), RecoveryError> {
         let mut queue = self.empty(topic, id, is_batch);
-        let load = |dir: &Path, len| FileList::load(disk, &[dir.to_owned()], len, Loader::Broker(self.rules));
-        match &mut queue {
+        let mut unlinked = Vec::new();
+        let mut lists = match &mut queue {
             AnyQueue::Simple(queue) => {
-                match load(&queue.dir, queue.list.file_len)? {
-                    Ok(list) => queue.list = list,
-                    Err(failure) => return Ok(Err(failure)),
-                }
-                if let Some(ext) = &mut queue.ext {
-                    match load(&ext.dir, ext.list.file_len)? {
-                        Ok(list) => ext.list = list,
-                        Err(failure) => return Ok(Err(failure)),
-                    }
-                }
+                let ext = queue.ext.as_mut().map(|ext| (&ext.dir, &mut ext.list));
+                [Some((&queue.dir, &mut queue.list)), ext]
             }
-            AnyQueue::Batch(queue) => match load(&queue.dir, queue.list.file_len)? {
-                Ok(list) => queue.list = list,
-                Err(failure) => return Ok(Err(failure)),
-            },
+            AnyQueue::Batch(queue) => [Some((&queue.dir, &mut queue.list)), None],
+        };
+        for (dir, list) in lists.iter_mut().flatten() {
+            let loader = Loader::Broker(self.rules);
+            let loading = FileList::look(disk, std::slice::from_ref(*dir), list.file_len, loader)?;
+            unlinked.extend(loading.unlinked);
+            match loading.outcome {
+                Ok(loaded) => **list = loaded,
+                Err(failure) => return Ok((Err(failure), unlinked)),
+            }
         }
-        Ok(Ok(queue))
+        if queue.list().files.is_empty() && !found.exists() {
+            disk.note_moved();
+        }
+        Ok((Ok(queue), unlinked))
+    }
+
+    /// Puts a queue in its place before the places are known.
+    fn insert(&mut self, topic: &Arc<str>, id: i32, queue: AnyQueue) {
+        let slot = Slot {
+            topic: topic.clone(),
+            id,
+            queue,
+            before: None,
+            next_offset: None,
+            is_creatable: is_creatable(topic),
+        };
+        match self.slots.iter_mut().rev().take_while(|known| known.topic == *topic).find(|known| known.id == id) {
+            Some(known) => *known = slot,
+            None => self.slots.push(slot),
+        }
     }
 
     fn empty(&self, topic: &str, id: i32, is_batch: bool) -> AnyQueue {
@@ -221,21 +300,51 @@ impl<'a> QueueTable<'a> {
         AnyQueue::Simple(Queue::new(dir("consumequeue"), list(self.conf.mapped_file_size_consume_queue), ext))
     }
 
+    /// The place of a queue.
+    #[must_use]
+    pub fn place(&self, topic: &str, id: i32) -> Option<usize> {
+        self.places.get(topic)?.get(&id).copied()
+    }
+
+    /// All queues by topic and id.
+    pub fn sorted(&self) -> impl Iterator<Item = &Slot> {
+        self.places.values().flat_map(BTreeMap::values).filter_map(|at| self.slots.get(*at))
+    }
+
+    /// Does `each` to all queues: on all cores, unless files of the extension have to be unlinked in the broker's order.
+    fn for_each(
+        &mut self,
+        each: impl Fn(&mut AnyQueue) -> Result<(), RecoveryError> + Sync,
+    ) -> Result<(), RecoveryError> {
+        if self.conf.enable_consume_queue_ext {
+            return self.slots.iter_mut().try_for_each(|slot| each(&mut slot.queue));
+        }
+        for_each(&mut self.slots, |slot| each(&mut slot.queue))
+    }
+
     /// Finds the ends of all queues.
     ///
     /// # Errors
     /// As [`Disk::bytes`].
     pub fn recover(&mut self, disk: &Disk) -> Result<(), RecoveryError> {
-        self.queues.values_mut().try_for_each(|queue| match queue {
+        for slot in &mut self.slots {
+            slot.before = Some(QueueEnds { files: slot.queue.list().files.len(), ..QueueEnds::default() });
+        }
+        self.for_each(|queue| match queue {
             AnyQueue::Simple(queue) => queue.recover(disk),
             AnyQueue::Batch(queue) => queue.recover(disk),
-        })
+        })?;
+        for slot in &mut self.slots {
+            let files = slot.before.as_ref().map_or(0, |before| before.files);
+            slot.before = Some(QueueEnds { files, ..QueueEnds::of(&slot.queue) });
+        }
+        Ok(())
     }
 
     /// The largest end of all queues; -1 without any.
     #[must_use]
     pub fn max_physical(&self) -> i64 {
-        self.queues.values().map(AnyQueue::max_physical).max().unwrap_or(-1).max(-1)
+        self.slots.iter().map(|slot| slot.queue.max_physical()).max().unwrap_or(-1).max(-1)
     }
 
     /// Truncates all queues.
@@ -243,7 +352,7 @@ impl<'a> QueueTable<'a> {
     /// # Errors
     /// As [`Disk::bytes`].
     pub fn truncate(&mut self, disk: &Disk, cut: PhysicalOffset) -> Result<(), RecoveryError> {
-        self.queues.values_mut().try_for_each(|queue| match queue {
+        self.for_each(|queue| match queue {
             AnyQueue::Simple(queue) => queue.truncate(disk, cut),
             AnyQueue::Batch(queue) => queue.truncate(disk, cut),
         })
@@ -251,8 +360,8 @@ impl<'a> QueueTable<'a> {
 
     /// Unlinks everything.
     pub fn destroy(&mut self, disk: &Disk) {
-        for queue in self.queues.values_mut() {
-            match queue {
+        for slot in &mut self.slots {
+            match &mut slot.queue {
                 AnyQueue::Simple(queue) => queue.destroy(disk),
                 AnyQueue::Batch(queue) => queue.destroy(disk),
             }
@@ -265,38 +374,62 @@ impl<'a> QueueTable<'a> {
     /// As [`Disk::bytes`], and the exception that some releases end with here.
     pub fn correct_min(&mut self, disk: &Disk, min: i64) -> Result<(), RecoveryError> {
         let rules = self.rules;
-        self.queues.values_mut().try_for_each(|queue| match queue {
+        self.for_each(|queue| match queue {
             AnyQueue::Simple(queue) => queue.correct_min(disk, rules, min),
             AnyQueue::Batch(queue) => queue.correct_min(disk, min),
         })
+    }
+
+    /// Whether dispatching a message to the queue in this place would write nothing; counts it if so.
+    pub fn is_repeated(&mut self, place: usize, record: &Record) -> bool {
+        let Some(slot) = self.slots.get(place) else { return false };
+        if !slot.is_creatable || (record.may_be_light && self.conf.enable_multi_dispatch) {
+            return false;
+        }
+        match &slot.queue {
+            AnyQueue::Simple(queue) if queue.ext.is_none() => {
+                let end = record.physical.wrapping_add(i64::from(record.size));
+                let is_repeated = end <= queue.max_physical;
+                self.counts.repeated += u64::from(is_repeated);
+                is_repeated
+            }
+            AnyQueue::Simple(_) => false,
+            AnyQueue::Batch(queue) => record.physical <= queue.max_physical,
+        }
     }
 
     /// Dispatches a message to its queue and its light queues.
     ///
     /// # Errors
     /// As [`Disk::bytes`].
-    pub fn dispatch(&mut self, disk: &Disk, request: &Request) -> Result<(), RecoveryError> {
+    pub fn dispatch(&mut self, disk: &Disk, request: &Request<'_>) -> Result<(), RecoveryError> {
         if !request.has_unit() || self.has_write_error {
             return Ok(());
         }
-        let is_batch = self.batch_topics.contains(&request.topic);
-        let put = self.put(disk, request, &request.topic, request.queue_id, request.queue_offset.0)?;
+        let topic = request.topic();
+        let is_batch = self.batch_topics.contains(&*topic);
+        let put = self.put(disk, request, &topic, request.queue_id, request.queue_offset.0)?;
         if put != Put::Failed && !is_batch && self.conf.enable_multi_dispatch {
-            self.dispatch_light(disk, request)?;
+            self.dispatch_light(disk, request, &topic)?;
         }
         Ok(())
     }
 
-    fn dispatch_light(&mut self, disk: &Disk, request: &Request) -> Result<(), RecoveryError> {
-        let Some((names, offsets)) = &request.light else { return Ok(()) };
+    fn dispatch_light(
+        &mut self,
+        disk: &Disk,
+        request: &Request<'_>,
+        topic: &str,
+    ) -> Result<(), RecoveryError> {
+        let Some((names, offsets)) = request.light() else { return Ok(()) };
         let rule = self.rules.light_queues;
-        if (rule >= LightQueues::NotOfRetry && request.topic.starts_with(RETRY_PREFIX))
-            || (rule >= LightQueues::NotOfSystem && SYSTEM_TOPICS.contains(&request.topic.as_str()))
+        if (rule >= LightQueues::NotOfRetry && topic.starts_with(RETRY_PREFIX))
+            || (rule >= LightQueues::NotOfSystem && SYSTEM_TOPICS.contains(&topic))
         {
             return Ok(());
         }
-        let names: Vec<&str> = java_split(names);
-        let offsets: Vec<&str> = java_split(offsets);
+        let names: Vec<&str> = java_split(&names);
+        let offsets: Vec<&str> = java_split(&offsets);
         if names.len() != offsets.len() {
             return Ok(());
         }
@@ -311,31 +444,45 @@ impl<'a> QueueTable<'a> {
         Ok(())
     }
 
+    /// Makes a queue without files, and tells its place.
+    fn make(&mut self, topic: &str, id: i32, is_batch: bool) -> usize {
+        let known = self.places.get_key_value(topic).map(|(topic, _)| topic.clone());
+        let topic = known.unwrap_or_else(|| Arc::from(topic));
+        let slot = Slot {
+            queue: self.empty(&topic, id, is_batch),
+            is_creatable: is_creatable(&topic),
+            topic: topic.clone(),
+            id,
+            before: None,
+            next_offset: None,
+        };
+        self.slots.push(slot);
+        let place = self.slots.len() - 1;
+        self.places.entry(topic).or_default().insert(id, place);
+        place
+    }
+
     fn put(
         &mut self,
         disk: &Disk,
-        request: &Request,
+        request: &Request<'_>,
         topic: &str,
         id: i32,
         ordinal: i64,
     ) -> Result<Put, RecoveryError> {
         let is_batch = self.batch_topics.contains(topic);
-        let key = (topic.to_owned(), id);
-        if !self.queues.contains_key(&key) {
-            let queue = self.empty(topic, id, is_batch);
-            self.queues.insert(key.clone(), queue);
-        }
-        let put = match self.queues.get_mut(&key) {
-            _ if !is_creatable(topic) => Put::Failed,
-            Some(AnyQueue::Simple(queue)) => {
-                let mut tags_code = request.tags_code;
+        let place = self.place(topic, id).unwrap_or_else(|| self.make(topic, id, is_batch));
+        let slot = &mut self.slots[place];
+        let put = match &mut slot.queue {
+            _ if !slot.is_creatable => Put::Failed,
+            AnyQueue::Simple(queue) => {
+                let mut tags_code = request.tags_code();
                 if let Some(ext) = &mut queue.ext {
                     tags_code = ext.put(disk, tags_code, request.stored_at)?.unwrap_or(tags_code);
                 }
                 queue.put(disk, request.physical, request.size, tags_code, ordinal)?
             }
-            Some(AnyQueue::Batch(queue)) => queue.put(disk, request)?,
-            None => Put::Failed,
+            AnyQueue::Batch(queue) => queue.put(disk, request)?,
         };
         match put {
             Put::InPlace => self.counts.put += 1,

@@ -2,13 +2,17 @@
 //!
 //! Upstream: `CommitLog.recoverNormally`, `recoverAbnormally`; `DLedgerCommitLog.recoverNormally`, `recoverAbnormally`.
 
+use std::ops::Range;
+
 use super::disk::{Disk, RecoveryError};
 use super::file_list::FileList;
 use super::forecast::LogLine;
 use super::index::Index;
-use super::parse::{Checks, Parsed, Parser, Request};
+use super::parse::{Checks, Parser};
+use super::pieces::{Go, Met, Reading, Records};
 use super::queue_table::QueueTable;
-use super::segment_reader::{Records, SegmentReader};
+use super::record::{Names, Record};
+use super::tally::Tally;
 use crate::broker::BrokerConf;
 use crate::units::PhysicalOffset;
 
@@ -28,13 +32,13 @@ pub enum Dispatch {
 }
 
 impl Dispatch {
-    fn takes(self, request: &Request) -> bool {
-        let physical = request.physical.0;
+    fn takes(self, record: &Record) -> bool {
+        let physical = record.physical;
         match self {
             Self::Nothing => false,
             Self::All => true,
             Self::Above(offset) => physical > offset,
-            Self::UpTo(confirm) => physical.wrapping_add(i64::from(request.size)) <= confirm,
+            Self::UpTo(confirm) => physical.wrapping_add(i64::from(record.size)) <= confirm,
             Self::Below(confirm) => physical < confirm,
         }
     }
@@ -72,6 +76,19 @@ pub struct Walked {
     pub messages: u64,
 }
 
+/// The messages that a walk met, by queue.
+#[derive(Debug, Default)]
+pub struct Walk {
+    /// Topics and queue ids, numbered.
+    pub names: Names,
+    /// Starts of the messages of each of them that should have a unit.
+    pub starts: Vec<Tally>,
+    /// What part of the log that is; absent where it cannot be told.
+    pub range: Option<Range<i64>>,
+    /// How records stand there.
+    pub records: Option<Records>,
+}
+
 /// What a walk feeds.
 #[derive(Debug)]
 pub struct Replay<'r, 'a> {
@@ -90,66 +107,100 @@ pub struct Replay<'r, 'a> {
 }
 
 impl Replay<'_, '_> {
-    /// Walks from one segment to the end of the log.
+    /// Walks from one segment to the end of the log, and notes what it meets.
     ///
     /// # Errors
     /// As [`Disk::bytes`].
-    pub fn walk(&mut self, list: &FileList, plan: &WalkPlan) -> Result<Walked, RecoveryError> {
-        let mut at = plan.start;
-        let Some(first) = list.files.get(at) else { return Ok(Walked::default()) };
-        let base = first.base;
-        let mut walked =
-            Walked { from: base, last_start: base, last_dispatched_end: base, ..Walked::default() };
-        let (mut base, mut counted, mut position) = (base, 0, 0);
-        let mut reader = SegmentReader::open(self.disk, first, list.file_len)?;
-        loop {
-            match reader.parse(self.parser, plan.records, plan.checks, position, list.file_len)? {
-                Parsed::Message(request) => {
-                    let offset = request.physical.0;
+    pub fn walk(
+        &mut self,
+        list: &FileList,
+        plan: &WalkPlan,
+        noted: &mut Walk,
+    ) -> Result<Walked, RecoveryError> {
+        let Some(first) = list.files.get(plan.start) else { return Ok(Walked::default()) };
+        let mut walked = Walked {
+            from: first.base,
+            last_start: first.base,
+            last_dispatched_end: first.base,
+            ..Walked::default()
+        };
+        let mut slots = Vec::new();
+        let mut is_noted = true;
+        for (at, file) in list.files.iter().enumerate().skip(plan.start) {
+            let (base, mut counted, mut position) = (file.base, 0, 0);
+            let mut is_filled = false;
+            let reading = Reading::new(self.disk, self.parser, &noted.names, plan.records, plan.checks);
+            reading.segment(file, 0..list.file_len, |place, met| match met {
+                Met::Message(record, bytes) => {
+                    let offset = record.physical;
                     if plan.checks_offset && (offset < base || offset > base + list.file_len) {
                         let text = format!("found illegal commitlog offset {offset}, it will be truncated.");
                         self.log.push(LogLine::warn(text));
-                        break;
+                        return Ok(Go::Stop);
                     }
                     walked.last_start = base + counted;
                     walked.messages += 1;
-                    counted += i64::from(request.size);
-                    position += i64::from(request.size) + request.head_len;
-                    if plan.dispatch.takes(&request) {
-                        walked.last_dispatched_end = offset.wrapping_add(i64::from(request.size));
-                        self.dispatch(&request)?;
+                    counted += i64::from(record.size);
+                    position = place + record.len();
+                    is_noted &= !record.is_odd;
+                    if record.has_unit() {
+                        slot_of(&mut noted.starts, record.name).add(base + place + record.head_len());
                     }
+                    if plan.dispatch.takes(record) {
+                        walked.last_dispatched_end = offset.wrapping_add(i64::from(record.size));
+                        self.dispatch(&reading, &mut slots, record, bytes)?;
+                    }
+                    Ok(Go::On)
                 }
-                Parsed::Blank => {
-                    let Some(next) = list.files.get(at + 1) else { break };
-                    at += 1;
-                    (base, counted, position) = (next.base, 0, 0);
-                    reader = SegmentReader::open(self.disk, next, list.file_len)?;
+                Met::Blank => {
+                    is_filled = true;
+                    Ok(Go::Stop)
                 }
-                Parsed::Fail { half, line } => {
-                    self.log.extend(line.map(|(level, text)| LogLine::new(level, text)));
-                    if half > 0 && plan.records == Records::Messages {
+                Met::Fail(failure) => {
+                    self.log.extend(failure.line.map(|(level, text)| LogLine::new(level, text)));
+                    if failure.half > 0 && plan.records == Records::Messages {
                         let offset = base + counted;
                         let text = format!("found a half message at {offset}, it will be truncated.");
                         self.log.push(LogLine::warn(text));
                     }
-                    break;
+                    Ok(Go::Stop)
                 }
+            })?;
+            walked.end = base + counted;
+            walked.true_end = base + position;
+            let next = list.files.get(at + 1).filter(|_| is_filled);
+            is_noted &= next.is_none_or(|next| next.base >= base.saturating_add(list.file_len));
+            if next.is_none() {
+                break;
             }
         }
-        walked.end = base + counted;
-        walked.true_end = base + position;
+        noted.range = is_noted.then_some(walked.from..walked.true_end);
+        noted.records = Some(plan.records);
         Ok(walked)
     }
 
-    /// Dispatches one message.
-    ///
-    /// # Errors
-    /// As [`Disk::bytes`].
-    pub fn dispatch(&mut self, request: &Request) -> Result<(), RecoveryError> {
-        self.queues.dispatch(self.disk, request)?;
+    /// Dispatches one message; `slots` keeps where the queues of its reading stand.
+    fn dispatch(
+        &mut self,
+        reading: &Reading<'_>,
+        slots: &mut Vec<Option<usize>>,
+        record: &Record,
+        bytes: &[u8],
+    ) -> Result<(), RecoveryError> {
+        if record.has_unit() && !self.queues.has_write_error {
+            let slot = slot_of(slots, record.name);
+            if slot.is_none() {
+                let (topic, queue) = reading.names.get(record.name);
+                *slot = self.queues.place(&topic, queue);
+            }
+            if !slot.is_some_and(|slot| self.queues.is_repeated(slot, record))
+                && let Some(request) = reading.request(bytes)
+            {
+                self.queues.dispatch(self.disk, &request)?;
+            }
+        }
         if self.conf.message_index_enable && self.conf.index_file_write_enable {
-            self.index.build(request);
+            self.index.build(record);
         }
         Ok(())
     }
@@ -166,29 +217,44 @@ impl Replay<'_, '_> {
         end: i64,
     ) -> Result<PhysicalOffset, RecoveryError> {
         let checks = Checks { crc: false, dup_info: false };
+        let names = Names::default();
+        let reading = Reading::new(self.disk, self.parser, &names, records, checks);
+        let mut slots = Vec::new();
         let mut offset = from.0.max(list.min_offset().unwrap_or(from.0));
         while offset < end {
             let Some(at) = list.find(offset, false) else { break };
             let file = &list.files[at];
             let limit = (end - file.base).min(list.file_len);
             let next_file = file.base + list.file_len;
-            let mut reader = SegmentReader::open(self.disk, file, list.file_len)?;
-            while offset < end && offset < next_file {
-                match reader.parse(self.parser, records, checks, offset - file.base, limit)? {
-                    Parsed::Message(request) => {
-                        let size = i64::from(request.size) + request.head_len;
-                        if offset + size > end {
-                            return Ok(PhysicalOffset(offset));
-                        }
-                        self.dispatch(&request)?;
-                        offset += size;
-                    }
-                    Parsed::Blank => offset = next_file,
-                    Parsed::Fail { half, .. } if half > 0 => offset += i64::from(half),
-                    Parsed::Fail { .. } => offset = file.base + limit,
+            reading.segment(file, offset - file.base..limit, |place, met| match met {
+                Met::Message(record, bytes) => {
+                    self.dispatch(&reading, &mut slots, record, bytes)?;
+                    offset = file.base + place + record.len();
+                    Ok(Go::On)
                 }
-            }
+                Met::Blank => {
+                    offset = next_file;
+                    Ok(Go::Stop)
+                }
+                Met::Fail(failure) if failure.half > 0 => {
+                    offset = file.base + place + i64::from(failure.half);
+                    Ok(Go::To(offset - file.base))
+                }
+                Met::Fail(_) => {
+                    offset = file.base + limit;
+                    Ok(Go::Stop)
+                }
+            })?;
         }
         Ok(PhysicalOffset(offset))
     }
+}
+
+/// The element of a queue's number.
+fn slot_of<T: Clone + Default>(slots: &mut Vec<T>, name: u32) -> &mut T {
+    let at = usize::try_from(name).unwrap_or(0);
+    if slots.len() <= at {
+        slots.resize(at + 1, T::default());
+    }
+    &mut slots[at]
 }

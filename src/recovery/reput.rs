@@ -6,9 +6,10 @@
 use super::disk::RecoveryError;
 use super::load::{Load, Setting};
 use super::parse::{Checks, Parsed, Parser};
+use super::pieces::Records;
 use super::release::ReputStart;
 use super::replay::Replay;
-use super::segment_reader::Records;
+
 use crate::format::bytes::Reader;
 use crate::format::message::{MAGIC_BLANK, MAGIC_V1};
 use crate::store::layout::LogKind;
@@ -77,8 +78,9 @@ impl Load<'_> {
 
     /// Next offsets from the ends of the queues.
     pub fn read_next_offsets(&mut self) {
-        self.next_offsets =
-            self.queues.queues.iter().map(|(key, queue)| (key.clone(), queue.ends().1)).collect();
+        for slot in &mut self.queues.slots {
+            slot.next_offset = Some(slot.queue.ends().1);
+        }
     }
 
     fn compensate(&mut self) -> Result<(), RecoveryError> {
@@ -123,8 +125,9 @@ impl Load<'_> {
             let bytes = file.bytes(self.disk, within, size)?;
             let rest = bytes.len();
             let Parsed::Message(request) = self.parser.message(&bytes, checks, rest) else { break };
-            let key = (request.topic, request.queue_id);
-            self.next_offsets.insert(key, request.queue_offset.0.wrapping_add(1));
+            if let Some(place) = self.queues.place(&request.topic(), request.queue_id) {
+                self.queues.slots[place].next_offset = Some(request.queue_offset.0.wrapping_add(1));
+            }
             offset += size;
         }
         Ok(())

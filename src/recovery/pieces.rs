@@ -1,0 +1,417 @@
+//! The records of a segment from a position on, parsed piece by piece ahead of whoever takes them.
+//!
+//! Where a piece begins nobody knows which byte begins a record. Workers guess it: the first magic that stands in its place in
+//! a message whose own offset says so. The records of a piece are taken only if they begin exactly where those before
+//! ended; otherwise the piece is parsed again from there. So no answer rests on a guess, and at most a few pieces are in
+//! memory.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use memchr::memmem;
+
+use super::disk::{Disk, RecoveryError};
+use super::file_list::{ListedFile, OpenListed};
+use super::on_cores::threads;
+use super::parse::{Checks, Failure, Parsed, Parser, Request};
+use super::record::{Namer, Names, Record};
+use crate::format::ledger_entry::{LEDGER_HEADER_LEN, LEDGER_MAGIC};
+use crate::format::message::{MAGIC_V1, MAGIC_V2};
+
+/// Bytes of a piece: two fit into the second level cache of a core.
+const PIECE: usize = 512 << 10;
+/// Bytes read beyond a piece, so that its last message is mostly whole.
+const BEYOND: usize = 4 << 10;
+/// The longest record that is parsed ahead.
+const LONGEST: usize = 8 << 20;
+/// More bytes than the parts of a message can take beyond three times its length.
+const SLACK: usize = 512;
+
+/// How records stand in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Records {
+    /// Messages.
+    Messages,
+    /// DLedger entries, or messages of the log before it.
+    Entries,
+}
+
+/// What stands at a position.
+#[derive(Debug)]
+pub enum Met<'m> {
+    /// A message, and its bytes.
+    Message(&'m Record, &'m [u8]),
+    /// The rest of the segment is filler.
+    Blank,
+    /// Nothing that recovery goes beyond.
+    Fail(Failure),
+}
+
+/// Where to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Go {
+    /// Behind the message; nowhere, if it was none.
+    On,
+    /// At this position in the segment.
+    To(i64),
+    /// Nowhere.
+    Stop,
+}
+
+/// How a log is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading<'r> {
+    /// The store.
+    pub disk: &'r Disk,
+    /// How messages are parsed.
+    pub parser: &'r Parser<'r>,
+    /// Numbers of the queues.
+    pub names: &'r Names,
+    /// How records stand in it.
+    pub records: Records,
+    /// What is checked.
+    pub checks: Checks,
+    /// Bytes of a piece.
+    piece: usize,
+}
+
+#[derive(Debug, Default)]
+struct Piece {
+    number: usize,
+    bytes: Vec<u8>,
+    bytes_at: usize,
+    /// Where the first record begins.
+    first: usize,
+    records: Vec<Record>,
+    /// Where the last record ends.
+    end: usize,
+    failed: Option<RecoveryError>,
+}
+
+impl<'r> Reading<'r> {
+    /// Reads with the usual length of pieces.
+    #[must_use]
+    pub fn new(
+        disk: &'r Disk,
+        parser: &'r Parser<'r>,
+        names: &'r Names,
+        records: Records,
+        checks: Checks,
+    ) -> Self {
+        Self { disk, parser, names, records, checks, piece: PIECE }
+    }
+
+    /// All that dispatch needs of a message that was met.
+    #[must_use]
+    pub fn request<'b>(&self, bytes: &'b [u8]) -> Option<Request<'b>> {
+        match self.parse(bytes, Checks { crc: false, dup_info: false }, bytes.len()) {
+            Parsed::Message(request) => Some(request),
+            _ => None,
+        }
+    }
+
+    /// What stands at one position, as if the segment ended at `len`.
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`].
+    pub fn one<T>(
+        &self,
+        file: &ListedFile,
+        at: i64,
+        len: i64,
+        each: impl FnOnce(Parsed<'_>) -> T,
+    ) -> Result<T, RecoveryError> {
+        let mut bytes = Vec::new();
+        let (at, len) = (usize::try_from(at).unwrap_or(usize::MAX), usize::try_from(len).unwrap_or(0));
+        let rest = self.whole(&file.open(self.disk)?, at, len, &mut bytes)?;
+        Ok(each(self.parse(&bytes, self.checks, rest)))
+    }
+
+    fn parse<'b>(&self, bytes: &'b [u8], checks: Checks, rest: usize) -> Parsed<'b> {
+        match self.records {
+            Records::Messages => self.parser.message(bytes, checks, rest),
+            Records::Entries => self.parser.entry(bytes, checks, rest),
+        }
+    }
+
+    /// Length that a record claims, the head of its entry included.
+    fn claimed(&self, bytes: &[u8]) -> usize {
+        let at = |from: usize| {
+            let total = bytes.get(from..).and_then(|bytes| bytes.first_chunk::<4>());
+            usize::try_from(total.map_or(0, |total| i32::from_be_bytes(*total))).unwrap_or(0)
+        };
+        match self.records {
+            Records::Messages => at(0),
+            Records::Entries => at(0).max(at(LEDGER_HEADER_LEN).saturating_add(LEDGER_HEADER_LEN)),
+        }
+    }
+
+    /// All bytes that what stands at `at` may be told by; says how many there are up to the segment's end.
+    fn whole(
+        &self,
+        file: &OpenListed<'_>,
+        at: usize,
+        limit: usize,
+        bytes: &mut Vec<u8>,
+    ) -> Result<usize, RecoveryError> {
+        let rest = limit.saturating_sub(at);
+        let from = i64::try_from(at).unwrap_or(i64::MAX);
+        bytes.resize(64.min(rest), 0);
+        file.read(self.disk, from, bytes)?;
+        // What is not read reads as missing; nothing looks beyond three times the length.
+        let want = self.claimed(bytes).saturating_mul(3).saturating_add(SLACK).min(rest);
+        bytes.resize(want, 0);
+        file.read(self.disk, from, bytes)?;
+        Ok(rest)
+    }
+
+    /// Gives `each` what stands in `range` of a segment, record after record, as if the segment ended with the range.
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`], and what `each` said.
+    pub fn segment(
+        &self,
+        file: &ListedFile,
+        range: Range<i64>,
+        each: impl FnMut(i64, Met<'_>) -> Result<Go, RecoveryError>,
+    ) -> Result<(), RecoveryError> {
+        let place = |at: i64| usize::try_from(at).unwrap_or(0);
+        let (from, limit) = (place(range.start), place(range.end));
+        let open = file.open(self.disk)?;
+        let workers = if limit.saturating_sub(from) > 2 * self.piece { threads() } else { 1 };
+        if workers < 2 {
+            return self.take(&open, from, limit, None, each);
+        }
+        let next = AtomicUsize::new(0);
+        let (free, to_fill) = channel();
+        let (filled, done) = channel();
+        let to_fill = Mutex::new(to_fill);
+        thread::scope(|scope| {
+            let work = |filled: Sender<Piece>| self.work(&open, from, limit, &next, &to_fill, &filled);
+            let mut is_alone = true;
+            for _ in 0..workers {
+                let (filled, work) = (filled.clone(), &work);
+                is_alone &= thread::Builder::new().spawn_scoped(scope, move || work(filled)).is_err();
+            }
+            drop(filled);
+            if is_alone {
+                return self.take(&open, from, limit, None, each);
+            }
+            for _ in 0..2 * workers {
+                let _ = free.send(Piece::default());
+            }
+            let ahead = Ahead { done, free, waiting: Vec::new(), next: 0 };
+            self.take(&open, from, limit, Some(ahead), each)
+        })
+    }
+
+    /// Parses piece after piece until nobody takes them any more.
+    fn work(
+        &self,
+        open: &OpenListed<'_>,
+        from: usize,
+        limit: usize,
+        next: &AtomicUsize,
+        to_fill: &Mutex<Receiver<Piece>>,
+        filled: &Sender<Piece>,
+    ) {
+        let mut namer = Namer::new(self.names);
+        loop {
+            // The memory comes before the number, so that the lowest number always has some.
+            let piece = to_fill.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(mut piece) = piece else { return };
+            piece.number = next.fetch_add(1, Ordering::Relaxed);
+            let at = from.saturating_add(piece.number.saturating_mul(self.piece));
+            if at >= limit {
+                return;
+            }
+            let until = at.saturating_add(self.piece).min(limit);
+            let is_known = piece.number == 0;
+            piece.failed = self.fill(open, &mut namer, &mut piece, at..until, limit, is_known).err();
+            if filled.send(piece).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Parses the records that begin in `range`.
+    fn fill(
+        &self,
+        open: &OpenListed<'_>,
+        namer: &mut Namer<'_>,
+        piece: &mut Piece,
+        range: Range<usize>,
+        limit: usize,
+        is_known: bool,
+    ) -> Result<(), RecoveryError> {
+        let (from, len) = (range.start, range.len());
+        let bytes = &mut piece.bytes;
+        piece.records.clear();
+        (piece.bytes_at, piece.first, piece.end) = (from, range.end, range.end);
+        let place = |at: usize| i64::try_from(at).unwrap_or(i64::MAX);
+        bytes.resize((len + BEYOND).min(limit - from), 0);
+        open.read_ahead(self.disk, place(from), bytes)?;
+        let mut at = 0;
+        if !is_known {
+            let front = bytes.get(..len.saturating_add(64).min(bytes.len())).unwrap_or_default();
+            match self.first_record(front, open.base().saturating_add(place(from))) {
+                Some(first) if first < len => at = first,
+                _ => return Ok(()),
+            }
+        }
+        piece.first = from + at;
+        while at < len {
+            let rest = limit - from - at;
+            let have = bytes.len() - at;
+            if have < rest {
+                let need = self.claimed(&bytes[at..]).max(2 * LEDGER_HEADER_LEN);
+                if need > LONGEST {
+                    break;
+                }
+                if need > have {
+                    let old = bytes.len();
+                    bytes.resize((at + need.max(BEYOND)).min(limit - from), 0);
+                    open.read_ahead(self.disk, place(from + old), &mut bytes[old..])?;
+                }
+            }
+            let Parsed::Message(request) = self.parse(&bytes[at..], self.checks, rest) else { break };
+            let Ok(size @ 1..) = usize::try_from(request.len()) else { break };
+            piece.records.push(Record::of(&request, namer.number(request.raw_topic, request.queue_id)));
+            at += size;
+        }
+        piece.end = from + at;
+        Ok(())
+    }
+
+    /// The first place in `bytes`, which begin at `base` of the log, where a record seems to begin.
+    fn first_record(&self, bytes: &[u8], base: i64) -> Option<usize> {
+        let [magic @ .., _] = MAGIC_V1.to_be_bytes();
+        memmem::find_iter(bytes, &magic).find_map(|found| {
+            let message = found.checked_sub(4)?;
+            let head = bytes.get(message..)?.first_chunk::<36>()?;
+            let (_, magic) = head.get(..8)?.split_last_chunk::<4>()?;
+            let (_, physical) = head.split_last_chunk::<8>()?;
+            let is_in_place =
+                i64::from_be_bytes(*physical) == base.saturating_add(i64::try_from(message).ok()?);
+            if !is_in_place || ![MAGIC_V1, MAGIC_V2].contains(&u32::from_be_bytes(*magic)) {
+                return None;
+            }
+            match self.records {
+                Records::Messages => Some(message),
+                Records::Entries => {
+                    let entry = message.checked_sub(LEDGER_HEADER_LEN)?;
+                    let is_entry = bytes.get(entry..)?.starts_with(&LEDGER_MAGIC.to_be_bytes());
+                    Some(if is_entry { entry } else { message })
+                }
+            }
+        })
+    }
+
+    fn take(
+        &self,
+        open: &OpenListed<'_>,
+        from: usize,
+        limit: usize,
+        mut ahead: Option<Ahead>,
+        mut each: impl FnMut(i64, Met<'_>) -> Result<Go, RecoveryError>,
+    ) -> Result<(), RecoveryError> {
+        let (mut namer, mut spare) = (Namer::new(self.names), Piece::default());
+        let mut at = from;
+        while at < limit {
+            let number = at.saturating_sub(from) / self.piece;
+            let until = from.saturating_add((number + 1).saturating_mul(self.piece)).min(limit);
+            let parsed = ahead.as_mut().and_then(|ahead| ahead.take(number));
+            let is_ahead = parsed.is_some();
+            let mut piece = parsed.unwrap_or_else(|| std::mem::take(&mut spare));
+            if let Some(failed) = piece.failed.take() {
+                return Err(failed);
+            }
+            if !is_ahead || piece.first != at {
+                self.fill(open, &mut namer, &mut piece, at..until, limit, true)?;
+            }
+            self.disk.count(piece.bytes.len())?;
+            let mut go = Go::On;
+            for record in &piece.records {
+                let size = usize::try_from(record.len()).unwrap_or(0);
+                let begin = at - piece.bytes_at;
+                let bytes = piece.bytes.get(begin..begin + size).unwrap_or_default();
+                go = each(i64::try_from(at).unwrap_or(i64::MAX), Met::Message(record, bytes))?;
+                if go != Go::On {
+                    break;
+                }
+                at += size;
+            }
+            if go == Go::On && at < until {
+                go = self.unusual(open, &mut namer, at, limit, &mut each)?;
+            }
+            match go {
+                Go::On => {}
+                Go::To(to) => at = usize::try_from(to).unwrap_or(usize::MAX).max(at + 1),
+                Go::Stop => return Ok(()),
+            }
+            match &ahead {
+                Some(ahead) if is_ahead => drop(ahead.free.send(piece)),
+                _ => spare = piece,
+            }
+        }
+        Ok(())
+    }
+
+    /// What stands where parsing ahead came to an end.
+    fn unusual(
+        &self,
+        open: &OpenListed<'_>,
+        namer: &mut Namer<'_>,
+        at: usize,
+        limit: usize,
+        each: &mut impl FnMut(i64, Met<'_>) -> Result<Go, RecoveryError>,
+    ) -> Result<Go, RecoveryError> {
+        let mut bytes = Vec::new();
+        let rest = self.whole(open, at, limit, &mut bytes)?;
+        let place = i64::try_from(at).unwrap_or(i64::MAX);
+        let go = match self.parse(&bytes, self.checks, rest) {
+            Parsed::Message(request) => {
+                let record = Record::of(&request, namer.number(request.raw_topic, request.queue_id));
+                let size = usize::try_from(record.len()).unwrap_or(0);
+                return Ok(match each(place, Met::Message(&record, bytes.get(..size).unwrap_or_default()))? {
+                    Go::On => Go::To(place.saturating_add(record.len())),
+                    go => go,
+                });
+            }
+            Parsed::Blank => each(place, Met::Blank)?,
+            Parsed::Fail(failure) => each(place, Met::Fail(failure))?,
+        };
+        Ok(if go == Go::On { Go::Stop } else { go })
+    }
+}
+
+/// Pieces that others parse.
+struct Ahead {
+    done: Receiver<Piece>,
+    free: Sender<Piece>,
+    waiting: Vec<Piece>,
+    /// The lowest number that was not taken.
+    next: usize,
+}
+
+impl Ahead {
+    /// The piece with this number; `None` if it was taken before, or nobody makes it.
+    fn take(&mut self, number: usize) -> Option<Piece> {
+        if number < self.next {
+            return None;
+        }
+        self.next = number + 1;
+        loop {
+            while let Some(passed) = self.waiting.iter().position(|piece| piece.number < number) {
+                let _ = self.free.send(self.waiting.swap_remove(passed));
+            }
+            if let Some(found) = self.waiting.iter().position(|piece| piece.number == number) {
+                return Some(self.waiting.swap_remove(found));
+            }
+            self.waiting.push(self.done.recv().ok()?);
+        }
+    }
+}

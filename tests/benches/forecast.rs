@@ -1,0 +1,248 @@
+//! How long a forecast takes, against the broker's own `load()` of the same store and against a bare pass of checksums.
+//!
+//! | store | what |
+//! |---|---|
+//! | log | one segment of 1 GiB with about 930,000 messages in 64 queues, killed: the walk begins at the first segment |
+//! | queues | 20,000 queues of one file, and a log of 1,000,000 short messages |
+//! | files | 20,000 queues of ten full files |
+//!
+//! The bare pass computes the checksums of message-sized pieces of the segment, which it holds in memory. The broker's rows
+//! want a JDK, and Maven for its jars, which the lab fetches and keeps (`LAB_CACHE`); without them they are left out. Every
+//! `load()` has a JVM of its own and a copy of the store. Everything is warm; of several runs the fastest counts. Arguments name
+//! the stores to measure.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::as_conversions,
+    missing_docs,
+    reason = "a bench prints, and may panic"
+)]
+
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rocketmq_store_exporter::broker::BrokerConf;
+use rocketmq_store_exporter::format::java_properties::JavaProperties;
+use rocketmq_store_exporter::recovery::{
+    Budget, Forecast, Question, Reach, Shutdown, Without, forecast,
+};
+
+#[path = "../support/store_writer.rs"]
+mod store_writer;
+
+use store_writer::{Log, StoreWriter};
+
+const GIB: i64 = 1 << 30;
+const QUEUE_FILE_LEN: i64 = 6_000_000;
+const RELEASES: [&str; 2] = ["5.5.0", "5.2.0"];
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::find(dir.path());
+    if is_wanted("log") {
+        log(&dir.path().join("log"), &broker);
+    }
+    if is_wanted("queues") {
+        queues(&dir.path().join("queues"), &broker);
+    }
+    if is_wanted("files") {
+        files(&dir.path().join("files"));
+    }
+}
+
+fn log(root: &Path, broker: &Result<Broker, String>) {
+    let mut store = StoreWriter::new(root, Log::Plain, GIB, QUEUE_FILE_LEN);
+    let topics: Vec<usize> = (0..8).map(|at| store.topic(&format!("topic-{at:03}"))).collect();
+    let mut sizes = Vec::new();
+    while store.end < GIB - 8_192 {
+        let at = sizes.len();
+        let queue = i32::try_from(at / topics.len() % 8).unwrap();
+        sizes.push(store.append(topics[at % topics.len()], queue, 960).size);
+        store.dispatch_one();
+    }
+    store.flush();
+    println!("\nlog: {} messages of {} bytes", sizes.len(), sizes[0]);
+    let segment = std::fs::read(root.join("commitlog/00000000000000000000")).unwrap();
+    let bare = fastest(5, || {
+        let mut rest = segment.as_slice();
+        for size in &sizes {
+            let (message, behind) = rest.split_at(usize::try_from(*size).unwrap());
+            black_box(crc32fast::hash(message));
+            rest = behind;
+        }
+    });
+    drop(segment);
+    row("bare checksums", bare, None);
+    let found = told(root, QUEUE_FILE_LEN, GIB);
+    assert_eq!((found.totals.units_lost, found.commitlog.messages_scanned), (Some(0), sizes.len() as u64));
+    let ours = fastest(5, || told(root, QUEUE_FILE_LEN, GIB));
+    row("forecast", ours, None);
+    println!("    {:.0} % of the speed of bare checksums", 100.0 * bare.as_secs_f64() / ours.as_secs_f64());
+    beside(broker, root, QUEUE_FILE_LEN, ours);
+}
+
+fn queues(root: &Path, broker: &Result<Broker, String>) {
+    let mut store = StoreWriter::new(root, Log::Plain, GIB, QUEUE_FILE_LEN);
+    fill(&mut store, 50);
+    println!("\nqueues: 20,000 of one file");
+    let found = told(root, QUEUE_FILE_LEN, GIB);
+    assert_eq!((found.totals.units_lost, found.totals.queues), (Some(0), 20_000));
+    let ours = fastest(5, || told(root, QUEUE_FILE_LEN, GIB));
+    row("forecast", ours, None);
+    beside(broker, root, QUEUE_FILE_LEN, ours);
+}
+
+fn files(root: &Path) {
+    let file_len = 20 * 5;
+    let mut store = StoreWriter::new(root, Log::Plain, GIB, file_len);
+    fill(&mut store, 50);
+    println!("\nfiles: 20,000 queues of ten full files");
+    let found = told(root, file_len, GIB);
+    assert_eq!((found.totals.units_lost, found.totals.queues), (Some(0), 20_000));
+    let ours = fastest(3, || told(root, file_len, GIB));
+    row("forecast", ours, None);
+    println!("    {} MiB resident at most, of the whole benchmark", peak_kib() / 1024);
+}
+
+fn fill(store: &mut StoreWriter, units: usize) {
+    let topics: Vec<usize> = (0..400).map(|at| store.topic(&format!("topic-{at:03}"))).collect();
+    for _ in 0..units {
+        for topic in &topics {
+            for queue in 0..50 {
+                store.append(*topic, queue, 100);
+            }
+        }
+    }
+    store.dispatch_all();
+    store.flush();
+}
+
+fn told(root: &Path, queue_file_len: i64, segment_len: i64) -> Forecast {
+    let text = format!(
+        "storePathRootDir={}\nmappedFileSizeConsumeQueue={queue_file_len}\nmappedFileSizeCommitLog={segment_len}\n",
+        root.display()
+    );
+    let question = Question {
+        root: root.to_owned(),
+        conf: BrokerConf::as_broker_takes_it(&JavaProperties::parse(text.as_bytes()).unwrap()).0,
+        release: (5, 5, 0),
+        mode: None,
+        shutdown: Shutdown::AsFound,
+        without: Without::default(),
+        reach: Reach::Start,
+        digest: false,
+    };
+    let found = forecast(&question, &Budget::default()).unwrap();
+    assert!(found.complete && found.consistent);
+    found
+}
+
+fn fastest<T>(times: u32, mut run: impl FnMut() -> T) -> Duration {
+    (0..times)
+        .map(|_| {
+            let began = Instant::now();
+            black_box(run());
+            began.elapsed()
+        })
+        .min()
+        .unwrap()
+}
+
+fn row(what: &str, took: Duration, ours: Option<Duration>) {
+    let ratio = ours.map_or(String::new(), |ours| {
+        format!("{:.1}x the time of the forecast", took.as_secs_f64() / ours.as_secs_f64())
+    });
+    println!("  {what:<24} {:>9.1} ms   {ratio}", took.as_secs_f64() * 1e3);
+}
+
+fn beside(broker: &Result<Broker, String>, root: &Path, queue_file_len: i64, ours: Duration) {
+    match broker {
+        Err(reason) => println!("  broker's own load         left out: {reason}"),
+        Ok(broker) => {
+            for (release, jars) in RELEASES.iter().zip(&broker.jars) {
+                let took = (0..3).map(|_| broker.load(jars, root, queue_file_len)).min().unwrap();
+                row(&format!("load() of {release}"), took, Some(ours));
+            }
+        }
+    }
+}
+
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// The real store code.
+struct Broker {
+    jars: Vec<PathBuf>,
+    classes: PathBuf,
+}
+
+impl Broker {
+    fn find(scratch: &Path) -> Result<Self, String> {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        let java = Command::new("java").arg("-version").output();
+        if !java.is_ok_and(|found| found.status.success()) {
+            return Err("no java".to_owned());
+        }
+        let mut jars = Vec::new();
+        for release in RELEASES {
+            let script = format!("import releases; print(releases.jars('{release}'))");
+            let found = Command::new("python3")
+                .args(["-c", &script])
+                .env("PYTHONPATH", here.join("lab"))
+                .env("PYTHONDONTWRITEBYTECODE", "1")
+                .output();
+            let path = found.ok().filter(|found| found.status.success());
+            let path = path.and_then(|found| String::from_utf8(found.stdout).ok());
+            match path {
+                Some(path) => jars.push(PathBuf::from(path.trim())),
+                None => return Err(format!("no jars of {release}")),
+            }
+        }
+        let classes = scratch.join("classes");
+        let compiled = Command::new("javac")
+            .arg("-nowarn")
+            .arg("-cp")
+            .arg(jars[1].join("*"))
+            .arg("-d")
+            .arg(&classes)
+            .arg(here.join("benches/LoadTime.java"))
+            .status();
+        if compiled.is_ok_and(|status| status.success()) {
+            Ok(Self { jars, classes })
+        } else {
+            Err("no javac".to_owned())
+        }
+    }
+
+    /// Time of one `load()`, on a copy of the store.
+    fn load(&self, jars: &Path, root: &Path, queue_file_len: i64) -> Duration {
+        let copy = root.with_extension("copy");
+        let copied =
+            Command::new("cp").arg("-a").arg("--sparse=always").arg(root).arg(&copy).status().unwrap();
+        assert!(copied.success());
+        let told = Command::new("java")
+            .arg("-Xmx2g")
+            .arg("-cp")
+            .arg(format!("{}:{}/*", self.classes.display(), jars.display()))
+            .arg("LoadTime")
+            .arg(&copy)
+            .arg(queue_file_len.to_string())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&told.stdout).into_owned();
+        let nanos = text.lines().find_map(|line| line.strip_prefix("load true "));
+        let nanos = nanos.unwrap_or_else(|| {
+            panic!("{text}\n{}", String::from_utf8_lossy(&told.stderr))
+        });
+        std::fs::remove_dir_all(&copy).unwrap();
+        Duration::from_nanos(nanos.trim().parse().unwrap())
+    }
+}
