@@ -26,6 +26,7 @@ use crate::observe::pass::{PassOptions, Passes};
 use crate::observe::pass_loop::{PassLoop, PassLoopOptions};
 use crate::observe::state_file::{Saved, set_aside};
 use crate::observe::tail_loop::TailLoop;
+use crate::preview::Surroundings;
 use crate::store::layout::{LayoutOptions, LogKind};
 use crate::units::EpochMillis;
 use crate::watch::lines::LogTail;
@@ -299,6 +300,17 @@ fn configured_commitlog_dirs(conf: &BrokerConf) -> Vec<PathBuf> {
 
 fn configured_ledger_dirs(conf: &BrokerConf) -> Vec<PathBuf> {
     if conf.store_path_dledger_commit_log.is_empty() { Vec::new() } else { conf.ledger_data_paths() }
+}
+
+/// What tells of a broker beside its store.
+#[must_use]
+pub fn surroundings(logs: Option<&Path>, store: &Path) -> Surroundings {
+    Surroundings {
+        version: std::env::var("ROCKETMQ_VERSION").ok(),
+        home: std::env::var("ROCKETMQ_HOME").ok(),
+        logs: logs.map(Path::to_owned).or_else(|| find_logs(store)),
+        ..Surroundings::default()
+    }
 }
 
 /// Where the image and the charts put the logs, seen from the store.

@@ -145,7 +145,7 @@ impl Observer {
             self.memory.deleted_topics.insert(topic.as_str().into(), line.at);
         }
         if let Some(releases) = line.releases {
-            self.releases_told = narrowed(self.releases_told, releases);
+            self.releases_told = self.releases_told.narrowed(releases);
         }
         let change = self.memory.life.hear(line);
         self.gather_told(line, change);
@@ -291,16 +291,6 @@ fn queue_of(path: &str) -> Option<(String, u32, u64)> {
     let (rest, base) = below.rsplit_once('/')?;
     let (topic, queue) = rest.rsplit_once('/')?;
     Some((topic.to_owned(), queue.parse().ok()?, base.parse().ok()?))
-}
-
-fn narrowed(known: crate::watch::Releases, told: crate::watch::Releases) -> crate::watch::Releases {
-    let from = known.from.max(told.from);
-    let to = match (known.to, told.to) {
-        (Some(known), Some(told)) => Some(known.min(told)),
-        (known, told) => known.or(told),
-    };
-    // Lines of two releases in one log: a broker was upgraded, what was told last holds.
-    if from.zip(to).is_some_and(|(from, to)| from > to) { told } else { crate::watch::Releases { from, to } }
 }
 
 #[cfg(test)]

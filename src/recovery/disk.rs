@@ -54,6 +54,7 @@ pub struct Disk {
     moved: Cell<bool>,
     open_files: RefCell<Vec<(PathBuf, StoreFile)>>,
     unlinked: RefCell<BTreeSet<PathBuf>>,
+    absent: RefCell<BTreeSet<PathBuf>>,
     created: RefCell<BTreeSet<PathBuf>>,
 }
 
@@ -156,6 +157,11 @@ impl Disk {
         }
     }
 
+    /// What was unlinked so far is taken for never having been there.
+    pub fn forget_unlinked(&self) {
+        self.absent.borrow_mut().append(&mut self.unlinked.borrow_mut());
+    }
+
     /// Recovery creates this file.
     pub fn create(&self, path: &Path) {
         self.created.borrow_mut().insert(path.to_owned());
@@ -164,7 +170,7 @@ impl Disk {
     /// Whether the file on disk is no longer what recovery would find there.
     #[must_use]
     pub fn is_unlinked(&self, path: &Path) -> bool {
-        self.unlinked.borrow().contains(path)
+        self.unlinked.borrow().contains(path) || self.absent.borrow().contains(path)
     }
 
     /// Bytes read so far.

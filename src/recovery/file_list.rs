@@ -208,6 +208,12 @@ fn is_sensible(base: &i64) -> bool {
 }
 
 impl ListedFile {
+    /// Whether there is a file; otherwise recovery has just made it.
+    #[must_use]
+    pub fn is_on_disk(&self) -> bool {
+        self.is_on_disk
+    }
+
     /// Up to `len` bytes from `at` as they would be in memory; zeros where nothing was ever written.
     ///
     /// # Errors

@@ -55,4 +55,4 @@ pub mod segment_reader;
 
 pub use disk::{Budget, RecoveryError};
 pub use forecast::{Forecast, Verdict};
-pub use question::{Question, Reach, Shutdown, Without, forecast};
+pub use question::{BUDGET_USED_UP, Question, Reach, Shutdown, Without, forecast};

@@ -26,6 +26,9 @@ use crate::store::source::read_small;
 /// Exit code of a container whose broker was told two modes (`System.exit(-4)`).
 const EXIT_BOTH_MODES: i32 = 252;
 
+/// What [`Forecast::not_modelled`] says of a budget that did not suffice.
+pub const BUDGET_USED_UP: &str = "budget used up";
+
 /// How the broker ended before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Shutdown {
@@ -49,6 +52,8 @@ pub struct Without {
     pub index: bool,
     /// `abort`.
     pub abort: bool,
+    /// `consumequeue/` and `batchconsumequeue/`.
+    pub queues: bool,
 }
 
 /// How far an answer goes beyond load.
@@ -102,16 +107,16 @@ pub fn forecast(question: &Question, budget: &Budget) -> Result<Forecast, Recove
         Shutdown::AsFound => question.without.abort || !question.root.join("abort").exists(),
     };
     let Some(rules) = Rules::of(question.release) else {
-        return Ok(inconclusive(mode, is_clean, "the release is older than 4.9.4"));
+        return Ok(Forecast::inconclusive(mode, is_clean, "the release is older than 4.9.4"));
     };
     if conf.store_type == StoreType::DefaultRocksDb {
-        return Ok(inconclusive(mode, is_clean, "consume queues in RocksDB"));
+        return Ok(Forecast::inconclusive(mode, is_clean, "consume queues in RocksDB"));
     }
     if conf.enable_dleger_commit_log && conf.enable_controller_mode && rules.keeps_confirm {
         let refusal = Refusal { exit_code: EXIT_BOTH_MODES, reason: "CONTROLLER_AND_DLEDGER", path: None };
         let start = start(Some(&refusal));
         let verdict = Verdict::RefuseStart;
-        return Ok(Forecast { verdict, complete: true, start, ..empty(mode, is_clean) });
+        return Ok(Forecast { verdict, complete: true, start, ..Forecast::blank(mode, is_clean) });
     }
     let checkpoint = match read_small(&question.root.join("checkpoint"), CHECKPOINT_LEN) {
         Ok(bytes) if !question.without.checkpoint => Checkpoint::decode(&bytes),
@@ -127,12 +132,13 @@ pub fn forecast(question: &Question, budget: &Budget) -> Result<Forecast, Recove
         ledger_dir: conf.ledger_dir().unwrap_or_else(|| question.root.join("dledger-n0")),
         without_ledger_checkpoint: question.without.ledger_checkpoint,
         without_index: question.without.index,
+        without_queues: question.without.queues,
         checkpoint,
         batch_topics: batch_topics(&question.root),
     };
     let mut load = Load::new(&setting, &disk);
     match answer(question, &setting, &disk, &mut load) {
-        Err(RecoveryError::Budget) => Ok(inconclusive(mode, is_clean, "budget used up")),
+        Err(RecoveryError::Budget) => Ok(Forecast::inconclusive(mode, is_clean, BUDGET_USED_UP)),
         other => other,
     }
 }
@@ -152,7 +158,7 @@ fn answer(
         truncation: load.truncation,
         start: start(refusal.as_ref()),
         not_modelled: not_modelled(question),
-        ..empty(setting.mode, setting.is_clean)
+        ..Forecast::blank(setting.mode, setting.is_clean)
     };
     found.files = FilesForecast {
         unlinked: relative(&question.root, unlinked),
@@ -394,32 +400,4 @@ fn relative(root: &Path, paths: Vec<PathBuf>) -> Vec<PathBuf> {
 
 fn version(release: Release) -> String {
     format!("{}.{}.{}", release.0, release.1, release.2)
-}
-
-fn empty(mode: LogKind, is_clean: bool) -> Forecast {
-    Forecast {
-        verdict: Verdict::Inconclusive,
-        complete: false,
-        consistent: true,
-        mode,
-        rules_since: String::new(),
-        is_clean,
-        start: StartForecast::default(),
-        commitlog: CommitLogForecast::default(),
-        ledger: None,
-        truncation: None,
-        reput_from: -1,
-        queues: Vec::new(),
-        totals: Totals::default(),
-        files: FilesForecast::default(),
-        index: IndexForecast::default(),
-        log: Vec::new(),
-        messages_with_unit: None,
-        not_modelled: Vec::new(),
-        bytes_read: 0,
-    }
-}
-
-fn inconclusive(mode: LogKind, is_clean: bool, why: &str) -> Forecast {
-    Forecast { not_modelled: vec![why.to_owned()], ..empty(mode, is_clean) }
 }

@@ -259,6 +259,13 @@ impl<'a> QueueTable<'a> {
         }
     }
 
+    /// As if there were none.
+    pub fn set_aside(&mut self, disk: &Disk) {
+        self.destroy(disk);
+        self.queues.clear();
+        disk.forget_unlinked();
+    }
+
     /// Corrects all minima.
     ///
     /// # Errors

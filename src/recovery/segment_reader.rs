@@ -37,7 +37,7 @@ impl<'d> SegmentReader<'d> {
     /// # Errors
     /// As [`Disk::open`].
     pub fn open(disk: &'d Disk, listed: &'d ListedFile, len: i64) -> Result<Self, RecoveryError> {
-        let file = disk.open(&listed.path)?;
+        let file = if listed.is_on_disk() { disk.open(&listed.path)? } else { None };
         let len = usize::try_from(len).unwrap_or(0);
         Ok(Self { disk, file, listed, len, start: 0, window: Vec::new() })
     }
