@@ -108,7 +108,7 @@ fn losses(observer: &Observer) -> Value {
 pub(super) type Pairs = Query<Vec<(String, String)>>;
 
 /// The value of a parameter, if it is given.
-fn one(pairs: &Pairs, name: &'static str) -> Result<Option<String>, ApiError> {
+pub(super) fn one(pairs: &Pairs, name: &'static str) -> Result<Option<String>, ApiError> {
     let mut values = pairs.iter().filter(|(given, _)| given == name).map(|(_, value)| value);
     let first = values.next();
     match values.next() {
