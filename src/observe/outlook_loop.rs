@@ -52,9 +52,7 @@ impl OutlookLoop {
         let mut has_failed = false;
         let mut made: Option<(Option<Phase>, Instant, Duration)> = None;
         loop {
-            if self.observer().is_verification_due {
-                self.verify_if_settled();
-            }
+            self.verify_if_settled();
             let phase = {
                 let observer = self.observer();
                 let phase = observer.phase();
@@ -109,7 +107,9 @@ impl OutlookLoop {
     pub fn verify_if_settled(&self) {
         let now = (self.clock)();
         let mut observer = self.observer();
-        let Some(start) = observer.memory.life.start.clone() else { return };
+        let Some(start) = observer.memory.life.start.clone().filter(|_| observer.is_verification_due) else {
+            return;
+        };
         let over = match start.recovered_at {
             _ if start.has_failed => Some(observer.memory.life.phase_since),
             recovered_at => recovered_at,
