@@ -23,10 +23,12 @@ use crate::observe::observer::Observer;
 use crate::observe::outlook_loop::OutlookLoop;
 use crate::observe::pass::Passes;
 use crate::observe::pass_loop::{PassLoop, PassLoopOptions};
+use crate::observe::picture::Picture;
 use crate::observe::state_file::{Saved, set_aside};
 use crate::observe::tail_loop::TailLoop;
 use crate::units::EpochMillis;
 use crate::watch::lines::LogTail;
+use crate::watch::tree::Thoroughness;
 use crate::watch::wake::{Wake, Waker};
 use crate::web::{Answers, Shared, router};
 
@@ -242,6 +244,19 @@ fn register(
         })?;
     }
     Ok(registry)
+}
+
+/// Longest time that a single look takes.
+const ONE_LOOK: Duration = Duration::from_secs(3600);
+
+/// Looks at a store once.
+#[must_use]
+pub fn inspect(config: &Config) -> Picture {
+    let conf = options::read_broker_conf(config);
+    let mut options = options::pass_options(config, conf.as_ref(), Arc::default());
+    // There is no next look that could go on.
+    (options.time_budget, options.byte_budget) = (ONE_LOOK, u64::MAX);
+    Passes::new(options).look(Thoroughness::Thorough, now()).picture
 }
 
 /// The configured place, or the usual one of the system; never below the store.

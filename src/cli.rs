@@ -4,6 +4,7 @@
 //! Exit codes: 0 ran, 1 ran and `--fail-on` was met, 2 wrong usage or configuration, 3 could not run, 4 ran with `--fail-on` and
 //! could not tell.
 
+mod inspect;
 mod preview;
 
 use std::io::Write;
@@ -44,6 +45,8 @@ pub enum Command {
     Preview(preview::PreviewFlags),
     /// The same store under several releases, kinds of shutdown or remedies, side by side
     Compare(preview::CompareFlags),
+    /// Look at a store once, and tell what is there
+    Inspect(inspect::InspectFlags),
     /// Read the configuration, print the effective one as YAML, and list every problem
     CheckConfig(ServeFlags),
     /// Show a recorded incident without any broker: replay it in a temporary directory and serve what is seen
@@ -156,6 +159,7 @@ impl Cli {
             }
             Command::Preview(flags) => Task::Exit(flags.run()),
             Command::Compare(flags) => Task::Exit(flags.run()),
+            Command::Inspect(flags) => Task::Exit(flags.run()),
             Command::Demo(flags) => match flags.load().outcome {
                 Ok(config) => Task::Demo { listen_addresses: config.web.listen_addresses, log: config.log },
                 Err(problems) => Task::Exit(refuse(&problems)),

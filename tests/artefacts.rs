@@ -323,7 +323,8 @@ fn flags_of(command: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_readme_names_every_flag_and_no_other() {
-    let taken: BTreeSet<String> = ["serve", "preview", "compare"].into_iter().flat_map(flags_of).collect();
+    let taken: BTreeSet<String> =
+        ["serve", "preview", "compare", "inspect"].into_iter().flat_map(flags_of).collect();
     let readme = read(&root().join("README.md"));
     let text: String = readme.split("```").step_by(2).collect();
     let words = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();

@@ -100,7 +100,7 @@ impl Scene {
     /// How the forecast stood the test, and the mismatches counted.
     fn outcome(&self) -> (String, u64) {
         let observer = self.watcher.observer.lock().unwrap();
-        let last = observer.memory.feed.since(0).filter(|entry| entry.kind == "forecast").last().unwrap();
+        let last = observer.memory.feed.since(0).rfind(|entry| entry.kind == "forecast").unwrap();
         (last.event.clone(), observer.memory.forecast_mismatches)
     }
 

@@ -223,6 +223,29 @@ fn a_budget_that_is_used_up_is_told_and_guesses_nothing() {
 }
 
 #[test]
+fn a_store_can_be_looked_at_once() {
+    let killed = Killed::new();
+    let found = killed.json(&["inspect", "--format", "json"]);
+    assert_eq!(found["store"]["log_kind"], "dledger");
+    assert_eq!(found["store"]["commitlog"]["max_offset"], 103_831);
+    let units: i64 = found["queues"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|queue| queue["max_offset"].as_i64().unwrap() - queue["min_offset"].as_i64().unwrap())
+        .sum();
+    assert_eq!(units, 278);
+    let text = String::from_utf8(killed.run(&["inspect"]).stdout).unwrap();
+    assert!(text.contains("Log           0 to 103831, 7 files, 0 gaps"), "{text}");
+    assert_eq!(killed.run(&["inspect", "--format", "xml", "--mode", "raft"]).status.code(), Some(2));
+    let nowhere = Command::new(env!("CARGO_BIN_EXE_rocketmq-store-exporter"))
+        .args(["inspect", "--store.path", "/nonexistent"])
+        .output()
+        .unwrap();
+    assert_eq!(nowhere.status.code(), Some(3));
+}
+
+#[test]
 fn the_text_fits_a_terminal_and_ends_with_the_next_step() {
     let killed = Killed::new();
     for (name, args) in [

@@ -87,10 +87,20 @@ pub struct CompareFlags {
     remedies: bool,
 }
 
+/// Form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+pub(super) enum Format {
     Text,
     Json,
+}
+
+/// The form that goes by this word.
+pub(super) fn read_format(word: &str) -> Result<Format, Problem> {
+    match word {
+        "text" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        other => Err(problem("format", other, "text or json")),
+    }
 }
 
 /// The flags, read.
@@ -128,11 +138,7 @@ impl QuestionFlags {
         for (name, value) in pairs {
             problems.take(asked.take(name, value));
         }
-        let format = match self.format.as_str() {
-            "text" => Ok(Format::Text),
-            "json" => Ok(Format::Json),
-            other => Err(problem("format", other, "text or json")),
-        };
+        let format = read_format(&self.format);
         let bytes = self
             .budget_bytes
             .as_deref()
@@ -205,11 +211,11 @@ fn refuse(problems: Problems) -> Result<(), PreviewError> {
 }
 
 /// Widths beyond which lines are hard to read are not used up.
-fn width() -> usize {
+pub(super) fn width() -> usize {
     textwrap::termwidth().min(MAX_WIDTH)
 }
 
-fn json<T: serde::Serialize>(value: &T) -> String {
+pub(super) fn json<T: serde::Serialize>(value: &T) -> String {
     let mut text = serde_json::to_string_pretty(value)
         .expect("every map has texts for keys, and names that are no text were made some");
     text.push('\n');
@@ -232,8 +238,7 @@ fn finish<T>(
             };
         }
     };
-    let mut out = std::io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+    if !finish_text(&text) {
         return EXIT_COULD_NOT_RUN;
     }
     match read.fail_on {
@@ -242,4 +247,19 @@ fn finish<T>(
         Some(limit) if verdict >= limit => EXIT_FAILED_ON,
         Some(_) => EXIT_RAN,
     }
+}
+
+/// Writes an answer; `false` if nobody takes it.
+pub(super) fn finish_text(text: &str) -> bool {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+}
+
+/// Tells all problems of a call.
+#[expect(clippy::print_stderr, reason = "problems of a call are told where its caller looks")]
+pub(super) fn refuse_problems(problems: &[Problem]) -> u8 {
+    for problem in problems {
+        eprintln!("{problem}");
+    }
+    EXIT_WRONG_USAGE
 }

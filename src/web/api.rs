@@ -48,7 +48,9 @@ fn broker(observer: &Observer) -> Value {
     })
 }
 
-fn picture(picture: &Picture) -> Value {
+/// What is known of a store.
+#[must_use]
+pub fn picture(picture: &Picture) -> Value {
     let log = &picture.log;
     json!({
         "root": picture.root,
@@ -144,7 +146,9 @@ pub(super) async fn queues(State(shared): State<Shared>, query: Pairs) -> Result
     })))
 }
 
-fn queue(row: &QueueRow) -> Value {
+/// One queue.
+#[must_use]
+pub fn queue(row: &QueueRow) -> Value {
     json!({
         "topic": row.topic,
         "queue": row.queue,

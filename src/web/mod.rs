@@ -25,6 +25,7 @@ mod router;
 mod scrape;
 
 pub use answers::Answers;
+pub use api::{picture as picture_json, queue as queue_json};
 pub use error::ApiError;
 pub use format::Format;
 pub use openmetrics::encode;
