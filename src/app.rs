@@ -1,11 +1,12 @@
 //! Builds the parts from the configuration, starts and stops them in order.
 //!
-//! Two threads feed the observer: one follows the broker's logs, one looks at the store. HTTP runs on a small tokio runtime and
+//! Three threads feed the observer: one follows the broker's logs, one looks at the store, one foretells its next start. HTTP runs on a small tokio runtime and
 //! reads what is known. At the end the store's thread saves the state; nothing else has to be saved.
+
+mod options;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
@@ -14,23 +15,24 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::broker::BrokerConf;
-use crate::broker::release::VersionSource;
-use crate::config::{BrokerMode, Config, ListenAddress, ReadMode, is_at_or_below};
+use crate::config::{Config, ListenAddress, is_at_or_below};
 use crate::demo::{Capture, CaptureError, DemoError, Narration, Pace, Player, SystemClock};
-use crate::format::java_properties::JavaProperties;
-use crate::inspect::log_end;
 use crate::metrics::StoreCollector;
 use crate::metrics::collector::MetricOptions;
 use crate::observe::observer::Observer;
-use crate::observe::pass::{PassOptions, Passes};
+use crate::observe::outlook_loop::OutlookLoop;
+use crate::observe::pass::Passes;
 use crate::observe::pass_loop::{PassLoop, PassLoopOptions};
+use crate::observe::picture::Picture;
 use crate::observe::state_file::{Saved, set_aside};
 use crate::observe::tail_loop::TailLoop;
-use crate::store::layout::{LayoutOptions, LogKind};
 use crate::units::EpochMillis;
 use crate::watch::lines::LogTail;
+use crate::watch::tree::Thoroughness;
 use crate::watch::wake::{Wake, Waker};
-use crate::web::{Shared, router};
+use crate::web::{Answers, Shared, router};
+
+pub use options::surroundings;
 
 /// Why a command ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -141,12 +143,12 @@ struct Sidecar {
 
 impl Sidecar {
     fn start(config: &Config) -> Result<Self, Error> {
-        let conf = read_broker_conf(config);
-        let logs_dir = config.logs_path.clone().or_else(|| find_logs(&config.store_path));
+        let conf = options::read_broker_conf(config);
+        let logs_dir = config.logs_path.clone().or_else(|| options::find_logs(&config.store_path));
         let state_dir = state_dir(config)?;
         let saved = state_dir.as_deref().and_then(|dir| load_state(dir, &config.store_path));
         let (mut pass_wake, pass_waker) = Wake::new();
-        let mut passes = Passes::new(pass_options(config, conf.as_ref(), pass_waker.stopped()));
+        let mut passes = Passes::new(options::pass_options(config, conf.as_ref(), pass_waker.stopped()));
         if let Some(saved) = &saved {
             saved.restore(&mut passes.tree);
         }
@@ -167,7 +169,8 @@ impl Sidecar {
                 "no directory with store.log was found, give --logs.path; only the store is watched"
             );
         }
-        let options = PassLoopOptions {
+        let outlook_dir = state_dir.clone();
+        let pass_options = PassLoopOptions {
             interval: config.follow.interval,
             start_interval: config.follow.start_interval,
             max_cpu_ratio: config.follow.max_cpu_ratio,
@@ -175,12 +178,9 @@ impl Sidecar {
             evidence_starts: config.evidence.starts,
             evidence_bytes: config.evidence.max_bytes,
             logs_dir: logs_dir.clone(),
-            version: config.broker.version.clone().map(|version| {
-                let by_flag = config.broker.is_version_by_flag;
-                (version, if by_flag { VersionSource::Flag } else { VersionSource::Config })
-            }),
+            version: options::version(config),
         };
-        let pass = PassLoop::new(passes, Arc::clone(&observer), options, now, has_marks);
+        let pass = PassLoop::new(passes, Arc::clone(&observer), pass_options, now, has_marks);
         let registry = register(config, conf, &observer)?;
         let mut threads = Vec::new();
         if let Some(tail) = tail {
@@ -192,6 +192,17 @@ impl Sidecar {
             threads.push((waker, spawn("tail", move || tail.run(&mut wake, &pass_waker))?));
         }
         threads.push((pass_waker, spawn("pass", move || pass.run(&mut pass_wake))?));
+        let outlook = OutlookLoop {
+            foreteller: options::foreteller(config),
+            observer: Arc::clone(&observer),
+            interval: config.preview.interval,
+            max_cpu_ratio: config.follow.max_cpu_ratio,
+            state_dir: outlook_dir,
+            keep: config.evidence.starts,
+            clock: now,
+        };
+        let (mut wake, waker) = Wake::new();
+        threads.push((waker, spawn("outlook", move || outlook.run(&mut wake))?));
         Ok(Self { observer, registry, threads })
     }
 
@@ -235,78 +246,17 @@ fn register(
     Ok(registry)
 }
 
-fn read_broker_conf(config: &Config) -> Option<BrokerConf> {
-    let path = config.broker.conf.as_ref()?;
-    match std::fs::read(path)
-        .map_err(|error| error.to_string())
-        .and_then(|bytes| JavaProperties::parse(&bytes).map_err(|error| error.to_string()))
-    {
-        Ok(properties) => {
-            let (conf, problems) = BrokerConf::as_broker_takes_it(&properties);
-            for problem in &problems {
-                tracing::warn!(path = %path.display(), %problem, "the broker does not take this as written");
-            }
-            Some(conf)
-        }
-        Err(error) => {
-            tracing::error!(path = %path.display(), %error, "broker.conf cannot be read, going by upstream's defaults");
-            None
-        }
-    }
-}
+/// Longest time that a single look takes.
+const ONE_LOOK: Duration = Duration::from_secs(3600);
 
-fn pass_options(config: &Config, conf: Option<&BrokerConf>, stop: Arc<AtomicBool>) -> PassOptions {
-    let mode = config.broker.mode.map(|mode| match mode {
-        BrokerMode::Plain => LogKind::Plain,
-        BrokerMode::Dledger => LogKind::DLedger,
-        BrokerMode::Controller => LogKind::Controller,
-    });
-    let told = conf.map(|conf| {
-        if conf.enable_dleger_commit_log {
-            LogKind::DLedger
-        } else if conf.enable_controller_mode {
-            LogKind::Controller
-        } else {
-            LogKind::Plain
-        }
-    });
-    let layout = LayoutOptions {
-        log_kind: mode.or(told),
-        commitlog_dirs: conf.map(configured_commitlog_dirs).unwrap_or_default(),
-        ledger_data_dirs: conf.map(configured_ledger_dirs).unwrap_or_default(),
-        ledger_self_id: conf.and_then(|conf| conf.dleger_self_id.clone()),
-    };
-    let hours = conf.map_or_else(|| BrokerConf::default().file_reserved_time, |conf| conf.file_reserved_time);
-    PassOptions {
-        root: config.store_path.clone(),
-        layout,
-        // Not from the defaults: a length that nobody configured would make every file of another length look wrong.
-        segment_len: None,
-        file_reserved: Duration::from_secs(u64::try_from(hours).unwrap_or_default() * 3600),
-        read_mode: match config.read_mode {
-            ReadMode::Auto => log_end::ReadMode::Auto,
-            ReadMode::Pread => log_end::ReadMode::Pread,
-        },
-        time_budget: config.budget.time_per_pass,
-        byte_budget: config.budget.bytes_per_pass,
-        stop,
-    }
-}
-
-fn configured_commitlog_dirs(conf: &BrokerConf) -> Vec<PathBuf> {
-    if conf.store_path_commit_log.is_empty() { Vec::new() } else { conf.commit_log_paths() }
-}
-
-fn configured_ledger_dirs(conf: &BrokerConf) -> Vec<PathBuf> {
-    if conf.store_path_dledger_commit_log.is_empty() { Vec::new() } else { conf.ledger_data_paths() }
-}
-
-/// Where the image and the charts put the logs, seen from the store.
-fn find_logs(store: &Path) -> Option<PathBuf> {
-    let beside = store.parent()?;
-    [beside.join("logs/rocketmqlogs"), beside.join("logs")]
-        .into_iter()
-        .find(|dir| dir.join("store.log").exists() || dir.join("broker.log").exists())
+/// Looks at a store once.
+#[must_use]
+pub fn inspect(config: &Config) -> Picture {
+    let conf = options::read_broker_conf(config);
+    let mut options = options::pass_options(config, conf.as_ref(), Arc::default());
+    // There is no next look that could go on.
+    (options.time_budget, options.byte_budget) = (ONE_LOOK, u64::MAX);
+    Passes::new(options).look(Thoroughness::Thorough, now()).picture
 }
 
 /// The configured place, or the usual one of the system; never below the store.
@@ -376,6 +326,12 @@ impl Servers {
             observer: Arc::clone(&sidecar.observer),
             registry: sidecar.registry.clone(),
             telemetry_path: config.web.telemetry_path.clone(),
+            answers: Arc::new(Answers::new(
+                options::asked(config),
+                surroundings(config.logs_path.as_deref(), &config.store_path),
+                config.preview.max_bytes,
+                config.preview.max_time,
+            )),
         };
         let (stop, stopped) = watch::channel(false);
         let mut servers = Self { running: tokio::task::JoinSet::new(), stop, bound: Vec::new() };

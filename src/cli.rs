@@ -1,7 +1,11 @@
 //! The command line: what can be typed, and what each command does with it.
 //!
 //! Texts are taken as typed and checked together with the configuration file, so that all problems of a call are told at once.
-//! Exit codes: 0 ran, 2 wrong usage or configuration, 3 could not run.
+//! Exit codes: 0 ran, 1 ran and `--fail-on` was met, 2 wrong usage or configuration, 3 could not run, 4 ran with `--fail-on` and
+//! could not tell.
+
+mod inspect;
+mod preview;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -37,6 +41,12 @@ pub struct Cli {
 pub enum Command {
     /// Be the sidecar: watch the store and the logs, serve metrics
     Serve(ServeFlags),
+    /// Say what the broker's next start would do to this store, before anybody starts it
+    Preview(preview::PreviewFlags),
+    /// The same store under several releases, kinds of shutdown or remedies, side by side
+    Compare(preview::CompareFlags),
+    /// Look at a store once, and tell what is there
+    Inspect(inspect::InspectFlags),
     /// Read the configuration, print the effective one as YAML, and list every problem
     CheckConfig(ServeFlags),
     /// Show a recorded incident without any broker: replay it in a temporary directory and serve what is seen
@@ -147,6 +157,9 @@ impl Cli {
                 }
                 Task::Exit(loaded.outcome.map_or_else(|problems| refuse(&problems), |_| EXIT_RAN))
             }
+            Command::Preview(flags) => Task::Exit(flags.run()),
+            Command::Compare(flags) => Task::Exit(flags.run()),
+            Command::Inspect(flags) => Task::Exit(flags.run()),
             Command::Demo(flags) => match flags.load().outcome {
                 Ok(config) => Task::Demo { listen_addresses: config.web.listen_addresses, log: config.log },
                 Err(problems) => Task::Exit(refuse(&problems)),

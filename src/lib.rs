@@ -14,6 +14,7 @@
 //! | [`recovery`] | what a broker does to its store when it starts |
 //! | [`inspect`] | what operators want to know of a store |
 //! | [`watch`] | what changed: the broker's logs, the directory of the store |
+//! | [`preview`] | the next start of a broker, told to people: findings, remedies, comparison |
 //! | [`observe`] | one consistent picture of all that, and what it means |
 //! | [`metrics`] | the picture as Prometheus wants it |
 //! | [`web`] | the picture for people and their tools |
@@ -32,6 +33,7 @@ pub mod inspect;
 pub mod label;
 pub mod metrics;
 pub mod observe;
+pub mod preview;
 pub mod recovery;
 pub mod store;
 pub mod units;

@@ -15,7 +15,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("prometheus", &["metrics/", "web/", "app.rs"]),
     ("axum", &["web/", "app.rs"]),
     ("tower_http", &["web/"]),
-    ("clap", &["cli.rs", "main.rs"]),
+    ("clap", &["cli.rs", "cli/", "main.rs"]),
     ("tokio", &["web/", "app.rs"]),
     ("flate2", &["watch/", "demo/"]),
     ("tar", &["demo/"]),

@@ -86,6 +86,10 @@ follow:
 budget:
   bytes_per_pass: 256MiB
   time_per_pass: 10s
+preview:
+  interval: 15s
+  max_bytes: 64GiB
+  max_time: 1m
 topics:
   limit: 50
 bad_queues:

@@ -43,6 +43,7 @@ web: {listen_addresses: ["127.0.0.1:1", "[::1]:2"], telemetry_path: /store/metri
 log: {level: debug, format: json}
 follow: {interval: 1m, start_interval: 50ms, max_cpu_ratio: 1}
 budget: {bytes_per_pass: 4194304, time_per_pass: 1m30s}
+preview: {interval: 2m, max_bytes: 1GiB, max_time: 5s}
 topics: {limit: 0}
 bad_queues: {limit: 1}
 evidence: {starts: 9, max_bytes: 1GiB}
@@ -57,6 +58,8 @@ read_mode: pread
     assert_eq!(config.budget.bytes_per_pass, 4 << 20);
     assert_eq!(config.budget.time_per_pass, Duration::from_secs(90));
     assert_eq!(config.evidence.max_bytes, 1 << 30);
+    assert_eq!((config.preview.interval, config.preview.max_bytes), (Duration::from_secs(120), 1 << 30));
+    assert_eq!(config.preview.max_time, Duration::from_secs(5));
     assert_eq!((config.topics_limit, config.read_mode), (0, ReadMode::Pread));
 }
 

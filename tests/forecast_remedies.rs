@@ -5,8 +5,6 @@
 #[path = "support/recovery_case.rs"]
 mod recovery_case;
 
-use std::path::Path;
-
 use recovery_case::Case;
 use rocketmq_store_exporter::broker::release::Release;
 use rocketmq_store_exporter::recovery::{
@@ -15,8 +13,7 @@ use rocketmq_store_exporter::recovery::{
 
 /// A broker of 5.2.0 in DLedger mode, killed, with 7 segments and 278 units.
 fn killed() -> Case {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/recovery");
-    Case::unpack(&fixtures.join("5.2.0-dledger-f0.tar.gz"))
+    Case::named("5.2.0-dledger-f0")
 }
 
 fn ask(case: &Case, release: Release, change: impl FnOnce(&mut Question)) -> Forecast {

@@ -179,6 +179,8 @@ pub struct BrokerConf {
     pub flush_consume_queue_thorough_interval: i32,
     /// `flushCommitLogThoroughInterval` in milliseconds.
     pub flush_commit_log_thorough_interval: i32,
+    /// Whether anything is said about how the log is kept: `enableDLegerCommitLog` or `enableControllerMode`.
+    pub tells_log_kind: bool,
     /// Entries with other keys, in the order of the file. Upstream knows hundreds more and passes over the rest.
     pub other: Vec<Property>,
 }
@@ -210,7 +212,9 @@ impl BrokerConf {
             values.clash("brokerRole", "brokerId above 0 beside SLAVE", "a broker that does not start");
         }
         let (other, problems) = values.finish();
-        (Self { other, ..conf }, problems)
+        let tells_log_kind =
+            ["enableDLegerCommitLog", "enableControllerMode"].iter().any(|key| properties.get(key).is_some());
+        (Self { tells_log_kind, other, ..conf }, problems)
     }
 
     fn read(v: &mut Values<'_>) -> Self {
@@ -305,6 +309,7 @@ impl BrokerConf {
             disk_space_warning_level_ratio: v.int("diskSpaceWarningLevelRatio", 90),
             flush_consume_queue_thorough_interval: v.int("flushConsumeQueueThoroughInterval", 60_000),
             flush_commit_log_thorough_interval: v.int("flushCommitLogThoroughInterval", 10_000),
+            tells_log_kind: false,
             other: Vec::new(),
         }
     }

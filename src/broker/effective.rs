@@ -33,6 +33,23 @@ impl BrokerConf {
         }
     }
 
+    /// The same for a store that is seen at `root`: whatever the broker has below its own root is looked for there.
+    #[must_use]
+    pub fn seen_at(mut self, root: &Path) -> Self {
+        let told = std::mem::replace(&mut self.store_path_root_dir, root.to_owned());
+        let lists = [
+            &mut self.store_path_commit_log,
+            &mut self.store_path_dledger_commit_log,
+            &mut self.read_only_commit_log_store_paths,
+        ];
+        for path in lists.into_iter().flatten() {
+            if let Ok(below) = path.strip_prefix(&told) {
+                *path = root.join(below);
+            }
+        }
+        self
+    }
+
     /// Root of the store.
     #[must_use]
     pub fn root(&self) -> &Path {

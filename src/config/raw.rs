@@ -28,6 +28,8 @@ pub struct Raw {
     pub follow: Follow,
     /// What one pass over the store may cost.
     pub budget: Budget,
+    /// Forecasts of the next start.
+    pub preview: Preview,
     /// Metrics per topic.
     pub topics: Topics,
     /// Metrics per queue.
@@ -120,6 +122,19 @@ pub struct Budget {
     pub time_per_pass: Value,
 }
 
+/// Keys below `preview`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preview {
+    /// Time between two forecasts of what would happen if the broker were killed now, 1s to 1h; no forecast is made while the
+    /// broker loads. Default `15s`.
+    pub interval: Value,
+    /// Most bytes one forecast reads from the store, at least 1MiB; one that would need more is inconclusive. Default `64GiB`.
+    pub max_bytes: Value,
+    /// Most time one forecast takes, 100ms to 1h; one that would need more is inconclusive. Default `1m`.
+    pub max_time: Value,
+}
+
 /// Keys below `topics`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -162,6 +177,7 @@ impl Default for Raw {
                 max_cpu_ratio: 0.015.into(),
             },
             budget: Budget { bytes_per_pass: "256MiB".into(), time_per_pass: "10s".into() },
+            preview: Preview { interval: "15s".into(), max_bytes: "64GiB".into(), max_time: "1m".into() },
             topics: Topics { limit: 50.into() },
             bad_queues: BadQueues { limit: 20.into() },
             evidence: Evidence { starts: 3.into(), max_bytes: "16MiB".into() },

@@ -10,7 +10,7 @@ use super::layers::{Origins, shown};
 use super::raw::Raw;
 use super::values::{
     BrokerOptions, BudgetOptions, Config, EvidenceOptions, FollowOptions, LogFormat, LogLevel, LogOptions,
-    ReadMode, WebOptions, Word,
+    PreviewOptions, ReadMode, WebOptions, Word,
 };
 use super::{ListenAddress, Origin, Problem, duration_text, is_at_or_below, parse_bytes, parse_duration};
 
@@ -55,6 +55,11 @@ pub(super) fn check(raw: &Raw, origins: &Origins) -> Result<Config, Vec<Problem>
         budget: BudgetOptions {
             bytes_per_pass: seen.bytes("budget.bytes_per_pass", &raw.budget.bytes_per_pass, "1MiB"),
             time_per_pass: seen.duration("budget.time_per_pass", &raw.budget.time_per_pass, 100 * MS..=HOUR),
+        },
+        preview: PreviewOptions {
+            interval: seen.duration("preview.interval", &raw.preview.interval, SECOND..=HOUR),
+            max_bytes: seen.bytes("preview.max_bytes", &raw.preview.max_bytes, "1MiB"),
+            max_time: seen.duration("preview.max_time", &raw.preview.max_time, 100 * MS..=HOUR),
         },
         topics_limit: seen.count("topics.limit", &raw.topics.limit, 1000),
         bad_queues_limit: seen.count("bad_queues.limit", &raw.bad_queues.limit, 1000),

@@ -24,6 +24,8 @@ pub struct Config {
     pub follow: FollowOptions,
     /// What one pass may cost.
     pub budget: BudgetOptions,
+    /// Forecasts of the next start.
+    pub preview: PreviewOptions,
     /// `topics.limit`: topics with series of their own; 0: none.
     pub topics_limit: usize,
     /// `bad_queues.limit`: queues with a series of their own; 0: none.
@@ -94,6 +96,17 @@ pub struct BudgetOptions {
     pub bytes_per_pass: u64,
     /// Most time one pass takes.
     pub time_per_pass: Duration,
+}
+
+/// Keys below `preview`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PreviewOptions {
+    /// Time between two forecasts.
+    pub interval: Duration,
+    /// Most bytes one forecast reads.
+    pub max_bytes: u64,
+    /// Most time one forecast takes.
+    pub max_time: Duration,
 }
 
 /// Keys below `evidence`.

@@ -21,6 +21,8 @@ const QUEUES: [&str; 3] = ["consumequeue_queues", "consumequeue_files", "consume
 const LOSS: [&str; 3] = ["consumequeue_vanished_", "consumequeue_units_removed_total", "dispatch_lag_bytes"];
 /// The one that counts lines.
 const EVENTS: &str = "log_events_total";
+/// Those that foretell it.
+const PREVIEW: [&str; 2] = ["recovery_preview_verdict", "recovery_preview_units_lost"];
 
 /// What is told of, and where.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +52,7 @@ impl<'o> Narration<'o> {
 
     /// How the names of the metrics begin that people are told to look at.
     pub fn metrics() -> impl Iterator<Item = String> {
-        let names = LIFE.into_iter().chain(QUEUES).chain(LOSS).chain([EVENTS]);
+        let names = LIFE.into_iter().chain(QUEUES).chain(LOSS).chain([EVENTS]).chain(PREVIEW);
         names.map(|name| format!("{PREFIX}{name}"))
     }
 
@@ -74,6 +76,7 @@ impl<'o> Narration<'o> {
             ("metrics", "/metrics"),
             ("events", "/api/v1/events"),
             ("queues", "/api/v1/queues"),
+            ("preview", "/api/v1/preview"),
         ] {
             self.say(&format!("  {name:<8} {url}{path}"))?;
         }
@@ -84,6 +87,8 @@ impl<'o> Narration<'o> {
             "The broker is running and idle: it holds its lock, and its abort file lies there as it should.",
         )?;
         self.look_at(&[LIFE, QUEUES].concat())?;
+        self.say("What would happen if it were killed now is known already:")?;
+        self.look_at(&PREVIEW)?;
         self.say(&format!("In {} it will be killed.", seconds(scene.pace.running)))
     }
 

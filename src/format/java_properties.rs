@@ -69,6 +69,12 @@ impl JavaProperties {
         self.entries.iter().rev().find(|entry| entry.key == key)
     }
 
+    /// Adds an entry that counts from now on, as if it stood on a last line of its own.
+    pub fn set(&mut self, key: &str, value: &str) {
+        let line = self.entries.last().map_or(1, |entry| entry.line + 1);
+        self.entries.push(Property { key: key.to_owned(), value: value.to_owned(), line });
+    }
+
     /// All entries in the order of the file, those included that a later one overrides.
     #[must_use]
     pub fn entries(&self) -> &[Property] {

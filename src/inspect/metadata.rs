@@ -174,7 +174,9 @@ fn topics(value: &Value) -> BTreeMap<String, TopicConfig> {
         .collect()
 }
 
-fn consumer_offsets(value: &Value) -> Vec<(String, String, u32, QueueOffset)> {
+/// Topic, group, queue and offset of every entry of `consumerOffset.json`.
+#[must_use]
+pub fn consumer_offsets(value: &Value) -> Vec<(String, String, u32, QueueOffset)> {
     let table = value.get("offsetTable").and_then(Value::as_object);
     let mut offsets = Vec::new();
     for (name, queues) in table.into_iter().flatten() {

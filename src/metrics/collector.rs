@@ -67,6 +67,7 @@ impl StoreCollector {
         life(&mut families, &observer.memory.life, observer.picture.as_deref(), now);
         logs(&mut families, &observer);
         self.info(&mut families, &observer);
+        super::preview_families::fill(&mut families, &observer);
         super::store_families::fill(&mut families, &observer, &self.options, now);
         drop(observer);
         families.into_vec()

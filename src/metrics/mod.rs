@@ -7,6 +7,7 @@
 pub mod catalogue;
 pub mod collector;
 mod families;
+mod preview_families;
 mod store_families;
 
 pub use collector::StoreCollector;

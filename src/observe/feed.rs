@@ -16,9 +16,9 @@ pub struct FeedEntry {
     pub seq: u64,
     /// When it happened, in ms since the epoch; to the second for a line of the broker.
     pub at: EpochMillis,
-    /// `log`, `shrinkage`, `start`, `recovery_over`, `stopped` or `evidence`.
+    /// `log`, `shrinkage`, `start`, `recovery_over`, `stopped`, `evidence` or `forecast`.
     pub kind: String,
-    /// For a line its event, for a shrinkage its explanation, else empty.
+    /// For a line its event, for a shrinkage its explanation, for a forecast how it stood the test, else empty.
     pub event: String,
     /// `info`, `benign`, `notable` or `damage`.
     pub severity: String,

@@ -6,9 +6,12 @@
 //! Promises: no conclusion depends on one line of the log alone; every count survives a restart of the exporter exactly, as
 //! positions, counts and high-water marks are saved in one file at once.
 
+pub mod account;
 pub mod evidence;
 pub mod feed;
 pub mod observer;
+pub mod outlook;
+pub mod outlook_loop;
 pub mod pass;
 pub mod pass_loop;
 pub mod phase;
@@ -17,3 +20,4 @@ pub mod progress;
 pub mod shrinkage;
 pub mod state_file;
 pub mod tail_loop;
+pub mod verification;

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::account::StartAccount;
 use super::feed::Feed;
+use super::outlook::Outlook;
 use super::phase::{Change, Life, Phase};
 use super::picture::{CollectorState, Picture};
 use super::shrinkage::{Circumstances, DELETION_HOLDS, Explained, Losses};
@@ -17,7 +19,7 @@ use crate::store::ReadFailure;
 use crate::units::EpochMillis;
 use crate::watch::lines::TailPosition;
 use crate::watch::tree::Shrinkage;
-use crate::watch::{Event, Fact, LogFile, Occurrence, Severity};
+use crate::watch::{Event, Fact, LogFile, Occurrence, PhaseHint, Severity};
 
 /// How long after a start everything that shrinks is still put down to it (ms): log lines tell seconds, and a pass sees a loss
 /// only when it comes by.
@@ -80,6 +82,9 @@ pub struct Memory {
     pub release: Option<Detected>,
     /// Topics that were deleted not long ago.
     pub deleted_topics: BTreeMap<Arc<str>, EpochMillis>,
+    /// How many details of starts came otherwise than foretold.
+    #[serde(default)]
+    pub forecast_mismatches: u64,
 }
 
 /// What is known.
@@ -105,6 +110,14 @@ pub struct Observer {
     pub is_dirty: bool,
     /// Reads that failed since the exporter started.
     pub read_failures: BTreeMap<ReadFailure, u64>,
+    /// The last forecast of the next start; the last one before it while a start is under way.
+    pub outlook: Option<Arc<Outlook>>,
+    /// What the last start told of itself.
+    pub account: StartAccount,
+    /// Whether a start is over that has not been compared with its forecast.
+    pub is_verification_due: bool,
+    /// End of the log when the last start began.
+    pub log_max_before_start: Option<u64>,
 }
 
 impl Observer {
@@ -145,9 +158,15 @@ impl Observer {
             self.memory.deleted_topics.insert(topic.as_str().into(), line.at);
         }
         if let Some(releases) = line.releases {
-            self.releases_told = narrowed(self.releases_told, releases);
+            self.releases_told = self.releases_told.narrowed(releases);
         }
         let change = self.memory.life.hear(line);
+        if change == Some(Change::StartBegan) {
+            self.account = StartAccount::default();
+        }
+        if line.phase.is_some_and(PhaseHint::is_load) || self.memory.life.is_starting() {
+            self.account.hear(line);
+        }
         self.gather_told(line, change);
         self.tell_change(change, line.at);
         change.is_some()
@@ -276,6 +295,8 @@ impl Observer {
         let (kind, summary) = match change {
             Change::StartBegan => {
                 self.is_evidence_due = true;
+                self.is_verification_due = true;
+                self.log_max_before_start = self.memory.log_max;
                 ("start", "the broker starts")
             }
             Change::RecoveryOver => ("recovery_over", "the broker's recovery is over"),
@@ -286,21 +307,11 @@ impl Observer {
 }
 
 /// Topic, queue and base of a path below `consumequeue/`, as the broker wrote it.
-fn queue_of(path: &str) -> Option<(String, u32, u64)> {
+pub(super) fn queue_of(path: &str) -> Option<(String, u32, u64)> {
     let (_, below) = path.rsplit_once("/consumequeue/")?;
     let (rest, base) = below.rsplit_once('/')?;
     let (topic, queue) = rest.rsplit_once('/')?;
     Some((topic.to_owned(), queue.parse().ok()?, base.parse().ok()?))
-}
-
-fn narrowed(known: crate::watch::Releases, told: crate::watch::Releases) -> crate::watch::Releases {
-    let from = known.from.max(told.from);
-    let to = match (known.to, told.to) {
-        (Some(known), Some(told)) => Some(known.min(told)),
-        (known, told) => known.or(told),
-    };
-    // Lines of two releases in one log: a broker was upgraded, what was told last holds.
-    if from.zip(to).is_some_and(|(from, to)| from > to) { told } else { crate::watch::Releases { from, to } }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::label::label_set;
+use crate::preview::assumption::BrokerState;
 use crate::store::lock::LockState;
 use crate::units::EpochMillis;
 use crate::watch::{Fact, Occurrence, PhaseHint};
@@ -55,6 +56,20 @@ impl Phase {
             self,
             Self::Loading | Self::RecoveringConsumequeue | Self::RecoveringCommitlog | Self::Starting
         )
+    }
+}
+
+impl Phase {
+    /// The same in the words of a preview.
+    #[must_use]
+    pub fn broker_state(self) -> BrokerState {
+        match self {
+            Self::Stopped | Self::Failed => BrokerState::Stopped,
+            Self::Running => BrokerState::Running,
+            Self::Loading | Self::RecoveringConsumequeue | Self::RecoveringCommitlog | Self::Starting => {
+                BrokerState::Loading
+            }
+        }
     }
 }
 

@@ -68,6 +68,7 @@ pub struct Disk {
     moved: AtomicBool,
     open_files: Mutex<Vec<(PathBuf, StoreFile)>>,
     unlinked: Mutex<BTreeSet<PathBuf>>,
+    absent: Mutex<BTreeSet<PathBuf>>,
     created: Mutex<BTreeSet<PathBuf>>,
 }
 
@@ -224,6 +225,11 @@ impl Disk {
         }
     }
 
+    /// What was unlinked so far is taken for never having been there.
+    pub fn forget_unlinked(&self) {
+        lock(&self.absent).append(&mut lock(&self.unlinked));
+    }
+
     /// Recovery creates this file.
     pub fn create(&self, path: PathBuf) {
         lock(&self.created).insert(path);
@@ -232,7 +238,7 @@ impl Disk {
     /// Whether the file on disk is no longer what recovery would find there.
     #[must_use]
     pub fn is_unlinked(&self, path: &Path) -> bool {
-        lock(&self.unlinked).contains(path)
+        lock(&self.unlinked).contains(path) || lock(&self.absent).contains(path)
     }
 
     /// Bytes read so far.

@@ -46,14 +46,12 @@ impl Dropped {
                 Met::Message(record, _) => {
                     if record.physical == file.base + at + record.head_len() {
                         dropped.messages += 1;
-                        dropped.bytes += u64::try_from(record.len()).unwrap_or(0);
+                        dropped.bytes += u64::try_from(record.byte_len()).unwrap_or(0);
                     }
                     Ok(Go::On)
                 }
                 Met::Blank => Ok(Go::Stop),
-                Met::Fail(_) => {
-                    Ok(next_magic(disk, list, file, records, at + 1)?.map_or(Go::Stop, Go::To))
-                }
+                Met::Fail(_) => Ok(next_magic(disk, list, file, records, at + 1)?.map_or(Go::Stop, Go::To)),
             })?;
         }
         Ok(dropped)

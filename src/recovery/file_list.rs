@@ -273,7 +273,7 @@ impl ListedFile {
     #[must_use]
     pub fn path(&self) -> PathBuf {
         match &self.name {
-            Some(name) => self.dir.join(name),
+            Some(name) => self.dir.join(&**name),
             None => self.dir.join(segment_name::format(u64::try_from(self.base).unwrap_or_default())),
         }
     }
@@ -308,8 +308,10 @@ impl ListedFile {
     }
 
     fn needs_disk(&self, at: i64, len: i64) -> bool {
-        let is_all_fresh =
-            self.fresh.as_ref().is_some_and(|fresh| at >= fresh.from && at.saturating_add(len) <= fresh.end());
+        let is_all_fresh = self
+            .fresh
+            .as_ref()
+            .is_some_and(|fresh| at >= fresh.from && at.saturating_add(len) <= fresh.end());
         self.is_on_disk && !is_all_fresh
     }
 

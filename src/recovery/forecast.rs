@@ -1,30 +1,32 @@
 //! The answer: plain data, with the names of the public JSON.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde::ser::{SerializeSeq, Serializer};
 
-use super::queue_table::AnyQueue;
+use super::any_queue::AnyQueue;
+use crate::label::label_set;
 use crate::store::layout::LogKind;
 
-/// What the next start does, from harmless to worst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// Removes nothing that a consumer could read.
-    Unchanged,
-    /// Drops only bytes that are no message.
-    Trimmed,
-    /// Removes or lacks units, and indexes them again.
-    Reindexed,
-    /// Leaves queues without units whose messages are in the log.
-    IndexLoss,
-    /// Cuts messages out of the log.
-    MessageLoss,
-    /// Ends the process.
-    RefuseStart,
-    /// Cannot be told.
-    Inconclusive,
+label_set! {
+    /// What the next start does, from harmless to worst.
+    pub enum Verdict {
+        /// Removes nothing that a consumer could read.
+        Unchanged = "unchanged",
+        /// Drops only bytes that are no message.
+        Trimmed = "trimmed",
+        /// Removes or lacks units, and indexes them again.
+        Reindexed = "reindexed",
+        /// Leaves queues without units whose messages are in the log.
+        IndexLoss = "index_loss",
+        /// Cuts messages out of the log.
+        MessageLoss = "message_loss",
+        /// Ends the process.
+        RefuseStart = "refuse_start",
+        /// Cannot be told.
+        Inconclusive = "inconclusive",
+    }
 }
 
 /// One line that the broker would print.
@@ -73,6 +75,7 @@ pub struct StartForecast {
     /// Finding that tells why.
     pub reason: Option<&'static str>,
     /// The file because of which.
+    #[serde(serialize_with = "path_as_text")]
     pub path: Option<PathBuf>,
 }
 
@@ -92,6 +95,7 @@ pub struct CommitLogForecast {
     /// Messages walked over.
     pub messages_scanned: u64,
     /// Segments unlinked.
+    #[serde(serialize_with = "paths_as_text")]
     pub segments_unlinked: Vec<PathBuf>,
     /// Bytes of the messages behind the cut.
     pub bytes_dropped: u64,
@@ -202,8 +206,10 @@ pub struct Totals {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct FilesForecast {
     /// Gone.
+    #[serde(serialize_with = "paths_as_text")]
     pub unlinked: Vec<PathBuf>,
     /// New.
+    #[serde(serialize_with = "paths_as_text")]
     pub created: Vec<PathBuf>,
 }
 
@@ -211,6 +217,7 @@ pub struct FilesForecast {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct IndexForecast {
     /// Gone.
+    #[serde(serialize_with = "paths_as_text")]
     pub unlinked: Vec<PathBuf>,
     /// New ones, named by the time of their creation.
     pub begun: u32,
@@ -259,4 +266,51 @@ pub struct Forecast {
     pub not_modelled: Vec<String>,
     /// Bytes that were read for it.
     pub bytes_read: u64,
+}
+
+impl Forecast {
+    /// Nothing is told yet.
+    #[must_use]
+    pub fn blank(mode: LogKind, is_clean: bool) -> Self {
+        Self {
+            verdict: Verdict::Inconclusive,
+            complete: false,
+            consistent: true,
+            mode,
+            rules_since: String::new(),
+            is_clean,
+            start: StartForecast::default(),
+            commitlog: CommitLogForecast::default(),
+            ledger: None,
+            truncation: None,
+            reput_from: -1,
+            queues: Vec::new(),
+            totals: Totals::default(),
+            files: FilesForecast::default(),
+            index: IndexForecast::default(),
+            log: Vec::new(),
+            messages_with_unit: None,
+            not_modelled: Vec::new(),
+            bytes_read: 0,
+        }
+    }
+
+    /// Nothing can be told.
+    #[must_use]
+    pub fn inconclusive(mode: LogKind, is_clean: bool, why: &str) -> Self {
+        Self { not_modelled: vec![why.to_owned()], ..Self::blank(mode, is_clean) }
+    }
+}
+
+/// Names on disk may be any bytes; JSON is text.
+fn path_as_text<S: Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
+    path.as_deref().map(Path::to_string_lossy).serialize(to)
+}
+
+fn paths_as_text<S: Serializer>(paths: &[PathBuf], to: S) -> Result<S::Ok, S::Error> {
+    let mut list = to.serialize_seq(Some(paths.len()))?;
+    for path in paths {
+        list.serialize_element(&path.to_string_lossy())?;
+    }
+    list.end()
 }

@@ -19,7 +19,6 @@ use super::queue_table::{QueueLoadFailure, QueueTable};
 use super::record::Names;
 use super::release::{LedgerUnclean, Matching, Rules, TruncationTest};
 use super::replay::{Dispatch, Replay, Walk, WalkPlan, Walked};
-
 use crate::broker::BrokerConf;
 use crate::format::checkpoint::Checkpoint;
 use crate::store::layout::LogKind;
@@ -49,6 +48,8 @@ pub struct Setting<'a> {
     pub without_ledger_checkpoint: bool,
     /// As if there were no index.
     pub without_index: bool,
+    /// As if there were no queues.
+    pub without_queues: bool,
     /// The broker's checkpoint.
     pub checkpoint: Checkpoint,
     /// Topics with batch queues.
@@ -156,6 +157,9 @@ impl<'a> Load<'a> {
             Ok(()) => {}
             Err(QueueLoadFailure::File(failure)) => return Ok(Some(self.file_refused(failure))),
             Err(QueueLoadFailure::Kind(path)) => return Ok(Some(refused("QUEUE_KIND_MISMATCH", Some(path)))),
+        }
+        if self.setting.without_queues {
+            self.queues.set_aside(self.disk);
         }
         if rules.keeps_confirm && self.setting.mode != LogKind::DLedger {
             self.confirm = self.setting.checkpoint.confirm_physical_offset.0;

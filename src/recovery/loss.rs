@@ -1,13 +1,23 @@
 //! Messages that should have a unit and will have none (R13).
+//!
+//! A part of the log and the units that point into it are compared queue by queue, each side held as a [`Tally`]: where they are
+//! the same, nothing is missing, and neither side is kept. Only where they differ messages are looked up one by one. What a walk
+//! has read is not read again for it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 
+use super::any_queue::AnyQueue;
 use super::disk::{Disk, RecoveryError};
 use super::dropped::next_magic;
-use super::file_list::FileList;
-use super::parse::{Checks, Parsed, Parser};
-use super::queue_table::{AnyQueue, QueueTable};
-use super::segment_reader::{Records, SegmentReader};
+use super::file_list::{FileList, ListedFile};
+use super::parse::{Checks, Parser};
+use super::pieces::{Go, Met, Reading, Records};
+use super::queue_table::QueueTable;
+use super::record::Names;
+use super::replay::{Walk, slot_of};
+use super::tally::{Pointed, Tally};
+use crate::format::cq_unit::PRE_BLANK_SIZE;
 
 /// What is missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,74 +28,230 @@ pub struct Loss {
     pub missing: BTreeMap<(String, i32), u64>,
 }
 
+/// What messages are looked up in.
+#[derive(Debug)]
+pub struct Search<'s, 'a> {
+    /// The store.
+    pub disk: &'s Disk,
+    /// How messages are read.
+    pub parser: &'s Parser<'s>,
+    /// The queues as they will be.
+    pub queues: &'s QueueTable<'a>,
+    /// The walk, and what it met.
+    pub walk: &'s Walk,
+    /// What the files of each queue point at, where that has been read.
+    pub pointed: HashMap<(usize, usize), Pointed>,
+}
+
 impl Loss {
     /// All that is missing.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.missing.values().sum()
     }
+}
 
-    /// Goes through every segment and looks up the unit of every message below `end`.
+impl Search<'_, '_> {
+    /// Goes through the messages of `span` in all logs.
     ///
     /// # Errors
     /// As [`Disk::bytes`].
-    pub fn find(
-        disk: &Disk,
-        parser: &Parser<'_>,
-        logs: &[(&FileList, Records)],
-        end: i64,
-        queues: &QueueTable<'_>,
-    ) -> Result<Self, RecoveryError> {
-        let mut loss = Self::default();
-        let mut units = BTreeMap::new();
-        for (key, queue) in &queues.queues {
-            units.insert(key, offsets(disk, queue)?);
-        }
-        let checks = Checks { crc: false, dup_info: false };
+    pub fn find(&mut self, logs: &[(&FileList, Records)], span: &Range<i64>) -> Result<Loss, RecoveryError> {
+        let mut loss = Loss::default();
         for (list, records) in logs {
+            let covered = self.covered(list, *records, span);
+            if let Some(covered) = &covered {
+                let starts = &self.walk.starts;
+                self.compare(list, *records, covered, &self.walk.names, starts, &mut loss)?;
+            }
             for file in &list.files {
-                let mut reader = SegmentReader::open(disk, file, list.file_len)?;
-                let mut at = 0;
-                while at < list.file_len && file.base + at < end {
-                    let request = match reader.parse(parser, *records, checks, at, list.file_len)? {
-                        Parsed::Message(request) => request,
-                        Parsed::Blank => break,
-                        // What cannot be read may still have messages behind it.
-                        Parsed::Fail { .. } => match next_magic(disk, list, file, *records, at + 1)? {
-                            Some(next) => {
-                                at = next;
-                                continue;
-                            }
-                            None => break,
-                        },
-                    };
-                    let physical = file.base + at + request.head_len;
-                    at += i64::from(request.size) + request.head_len;
-                    if !request.has_unit() || physical >= end {
-                        continue;
-                    }
-                    loss.messages += 1;
-                    let key = (request.topic, request.queue_id);
-                    if !units.get(&key).is_some_and(|offsets| offsets.contains(&physical)) {
-                        *loss.missing.entry(key).or_default() += 1;
-                    }
+                let (from, to) =
+                    (file.base.max(span.start), file.base.saturating_add(list.file_len).min(span.end));
+                // The walk begins with a segment: what it has not read of one is the rest.
+                let from = covered
+                    .as_ref()
+                    .filter(|covered| covered.contains(&from))
+                    .map_or(from, |covered| covered.end);
+                if from >= to {
+                    continue;
                 }
+                let (names, mut starts) = (Names::default(), Vec::<Tally>::new());
+                let range = from..to;
+                self.read(list, *records, file, &range, &names, |name, start| {
+                    slot_of(&mut starts, name).add(start);
+                })?;
+                self.compare(list, *records, &range, &names, &starts, &mut loss)?;
             }
         }
         Ok(loss)
     }
+
+    /// The part of this log that was walked, if nothing stands against taking the walk's word for it.
+    fn covered(&self, list: &FileList, records: Records, span: &Range<i64>) -> Option<Range<i64>> {
+        let range = self.walk.range.clone().filter(|range| !range.is_empty())?;
+        let is_its_log = self.walk.records == Some(records) && list.find(range.start, false).is_some();
+        (is_its_log && span.start <= range.start && range.end <= span.end).then_some(range)
+    }
+
+    /// Compares the messages of one part of the log, whose starts are known by queue, with the units.
+    fn compare(
+        &mut self,
+        list: &FileList,
+        records: Records,
+        range: &Range<i64>,
+        names: &Names,
+        starts: &[Tally],
+        loss: &mut Loss,
+    ) -> Result<(), RecoveryError> {
+        let mut differing: HashMap<(String, i32), HashSet<i64>> = HashMap::new();
+        for (number, messages) in starts.iter().enumerate().filter(|(_, messages)| messages.count > 0) {
+            loss.messages += messages.count;
+            let key = names.get(u32::try_from(number).unwrap_or(u32::MAX));
+            let Some(place) = self.queues.place(&key.0, key.1) else {
+                *loss.missing.entry(key).or_default() += messages.count;
+                continue;
+            };
+            let mut units = Tally::default();
+            self.units(place, range, |tally| units.add_all(tally))?;
+            if units != *messages {
+                let mut starts = HashSet::new();
+                self.each_unit(place, range, |start| {
+                    starts.insert(start);
+                })?;
+                differing.insert(key, starts);
+            }
+        }
+        if differing.is_empty() {
+            return Ok(());
+        }
+        let (names, mut found) = (Names::default(), HashMap::new());
+        for file in &list.files {
+            let from = file.base.max(range.start);
+            let part = from..file.base.saturating_add(list.file_len).min(range.end);
+            if part.is_empty() {
+                continue;
+            }
+            self.read(list, records, file, &part, &names, |name, start| {
+                let units: &mut Option<&HashSet<i64>> =
+                    found.entry(name).or_insert_with(|| differing.get(&names.get(name)));
+                if units.is_some_and(|units| !units.contains(&start)) {
+                    *loss.missing.entry(names.get(name)).or_default() += 1;
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Gives `each` the start of every message in a part of a segment that should have a unit.
+    fn read(
+        &self,
+        list: &FileList,
+        records: Records,
+        file: &ListedFile,
+        range: &Range<i64>,
+        names: &Names,
+        mut each: impl FnMut(u32, i64),
+    ) -> Result<(), RecoveryError> {
+        let checks = Checks { crc: false, dup_info: false };
+        let reading = Reading::new(self.disk, self.parser, names, records, checks);
+        reading.segment(file, range.start - file.base..list.file_len, |place, met| match met {
+            _ if file.base + place >= range.end => Ok(Go::Stop),
+            Met::Message(record, _) => {
+                let start = file.base + place + record.head_len();
+                if record.has_unit() && start < range.end {
+                    each(record.name, start);
+                }
+                Ok(Go::On)
+            }
+            Met::Blank => Ok(Go::Stop),
+            // What cannot be read may still have messages behind it.
+            Met::Fail(_) => {
+                Ok(next_magic(self.disk, list, file, records, place + 1)?.map_or(Go::Stop, Go::To))
+            }
+        })
+    }
+
+    /// Gives `each` tallies of the units of a queue that point into `range`.
+    fn units(
+        &mut self,
+        place: usize,
+        range: &Range<i64>,
+        mut each: impl FnMut(Tally),
+    ) -> Result<(), RecoveryError> {
+        let queues = self.queues;
+        let Some(slot) = queues.slots.get(place) else { return Ok(()) };
+        for (at, file) in slot.queue.list().files.iter().enumerate() {
+            let known = file.pointed.as_deref().filter(|pointed| pointed.until == file.wrote);
+            let pointed = match known {
+                Some(pointed) => pointed,
+                None if self.pointed.contains_key(&(place, at)) => &self.pointed[&(place, at)],
+                None => {
+                    let pointed = pointed_at(self.disk, &slot.queue, file)?;
+                    self.pointed.entry((place, at)).or_insert(pointed)
+                }
+            };
+            if pointed.is_within(range) {
+                each(pointed.starts);
+            } else if pointed.meets(range) {
+                let mut within = Tally::default();
+                units_of(self.disk, &slot.queue, file, |start, _| {
+                    if range.contains(&start) {
+                        within.add(start);
+                    }
+                })?;
+                each(within);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives `each` the messages of the units of a queue that point into `range`.
+    fn each_unit(
+        &self,
+        place: usize,
+        range: &Range<i64>,
+        mut each: impl FnMut(i64),
+    ) -> Result<(), RecoveryError> {
+        let Some(slot) = self.queues.slots.get(place) else { return Ok(()) };
+        for file in &slot.queue.list().files {
+            units_of(self.disk, &slot.queue, file, |start, _| {
+                if range.contains(&start) {
+                    each(start);
+                }
+            })?;
+        }
+        Ok(())
+    }
 }
 
-/// Start of the message of every unit of a queue.
-fn offsets(disk: &Disk, queue: &AnyQueue) -> Result<HashSet<i64>, RecoveryError> {
-    let mut found = HashSet::new();
-    let unit = usize::try_from(queue.unit_len()).unwrap_or(20);
-    for file in &queue.list().files {
-        let bytes = file.bytes(disk, 0, file.wrote)?;
-        found.extend(bytes.chunks_exact(unit).filter_map(|unit| {
-            let size = unit.get(8..)?.first_chunk::<4>().map(|size| i32::from_be_bytes(*size))?;
-            (size != i32::MAX).then(|| unit.first_chunk::<8>().map(|offset| i64::from_be_bytes(*offset)))?
-        }));
+/// What all units of a file point at.
+fn pointed_at(disk: &Disk, queue: &AnyQueue, file: &ListedFile) -> Result<Pointed, RecoveryError> {
+    let mut pointed = Pointed { until: file.wrote, ..Pointed::default() };
+    units_of(disk, queue, file, |start, size| pointed.add_unit(start, size))?;
+    Ok(pointed)
+}
+
+/// Gives `each` start and size of the message of every unit below the write position; fillers are left out.
+fn units_of(
+    disk: &Disk,
+    queue: &AnyQueue,
+    file: &ListedFile,
+    mut each: impl FnMut(i64, i32),
+) -> Result<(), RecoveryError> {
+    let mut take = |unit: &[u8]| {
+        let start = unit.first_chunk::<8>().map(|bytes| i64::from_be_bytes(*bytes));
+        let size =
+            unit.get(8..).and_then(|rest| rest.first_chunk::<4>()).map(|bytes| i32::from_be_bytes(*bytes));
+        if let (Some(start), Some(size)) = (start, size)
+            && size != PRE_BLANK_SIZE
+        {
+            each(start, size);
+        }
+        true
+    };
+    let open = file.open(disk)?;
+    match queue {
+        AnyQueue::Simple(_) => open.slots::<20>(disk, 0, file.wrote, |_, unit| take(unit)),
+        AnyQueue::Batch(_) => open.slots::<46>(disk, 0, file.wrote, |_, unit| take(unit)),
     }
-    Ok(found)
 }

@@ -32,6 +32,7 @@
 //! - **R12 after load** (`DefaultMessageStore.start`, `ReputMessageService.doReput`): where dispatch begins.
 //! - **R13 loss**: a message in the log that has no unit after R12, and which nothing will index again.
 
+pub mod any_queue;
 pub mod batch_queue;
 pub mod disk;
 pub mod dropped;
@@ -58,4 +59,4 @@ pub mod tally;
 
 pub use disk::{Budget, RecoveryError};
 pub use forecast::{Forecast, Verdict};
-pub use question::{Question, Reach, Shutdown, Without, forecast};
+pub use question::{BUDGET_USED_UP, Question, Reach, Shutdown, Without, forecast};

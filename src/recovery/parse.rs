@@ -86,7 +86,7 @@ impl<'b> Request<'b> {
 
     /// Bytes that it takes in the log, the head of its entry included.
     #[must_use]
-    pub fn len(&self) -> i64 {
+    pub fn byte_len(&self) -> i64 {
         i64::from(self.size) + self.head_len
     }
 }

@@ -189,8 +189,8 @@ impl<'r> Reading<'r> {
         let (free, to_fill) = channel();
         let (filled, done) = channel();
         let to_fill = Mutex::new(to_fill);
+        let work = |filled: Sender<Piece>| self.work(&open, from, limit, &next, &to_fill, &filled);
         thread::scope(|scope| {
-            let work = |filled: Sender<Piece>| self.work(&open, from, limit, &next, &to_fill, &filled);
             let mut is_alone = true;
             for _ in 0..workers {
                 let (filled, work) = (filled.clone(), &work);
@@ -278,7 +278,7 @@ impl<'r> Reading<'r> {
                 }
             }
             let Parsed::Message(request) = self.parse(&bytes[at..], self.checks, rest) else { break };
-            let Ok(size @ 1..) = usize::try_from(request.len()) else { break };
+            let Ok(size @ 1..) = usize::try_from(request.byte_len()) else { break };
             piece.records.push(Record::of(&request, namer.number(request.raw_topic, request.queue_id)));
             at += size;
         }
@@ -335,7 +335,7 @@ impl<'r> Reading<'r> {
             self.disk.count(piece.bytes.len())?;
             let mut go = Go::On;
             for record in &piece.records {
-                let size = usize::try_from(record.len()).unwrap_or(0);
+                let size = usize::try_from(record.byte_len()).unwrap_or(0);
                 let begin = at - piece.bytes_at;
                 let bytes = piece.bytes.get(begin..begin + size).unwrap_or_default();
                 go = each(i64::try_from(at).unwrap_or(i64::MAX), Met::Message(record, bytes))?;
@@ -375,11 +375,13 @@ impl<'r> Reading<'r> {
         let go = match self.parse(&bytes, self.checks, rest) {
             Parsed::Message(request) => {
                 let record = Record::of(&request, namer.number(request.raw_topic, request.queue_id));
-                let size = usize::try_from(record.len()).unwrap_or(0);
-                return Ok(match each(place, Met::Message(&record, bytes.get(..size).unwrap_or_default()))? {
-                    Go::On => Go::To(place.saturating_add(record.len())),
-                    go => go,
-                });
+                let size = usize::try_from(record.byte_len()).unwrap_or(0);
+                return Ok(
+                    match each(place, Met::Message(&record, bytes.get(..size).unwrap_or_default()))? {
+                        Go::On => Go::To(place.saturating_add(record.byte_len())),
+                        go => go,
+                    },
+                );
             }
             Parsed::Blank => each(place, Met::Blank)?,
             Parsed::Fail(failure) => each(place, Met::Fail(failure))?,

@@ -1,21 +1,21 @@
 //! A question about a store, and how it is answered.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use sha1::{Digest, Sha1};
 
+use super::any_queue::AnyQueue;
 use super::disk::{Budget, Disk, RecoveryError};
 use super::forecast::{
     CommitLogForecast, FilesForecast, Forecast, IndexForecast, LedgerForecast, LogLine, QueueEnds,
     QueueForecast, StartForecast, Totals, Verdict,
 };
 use super::load::{Load, Refusal, Setting};
-use super::loss::Loss;
+use super::loss::Search;
 use super::parse::{HUGE_LENGTH, Parser};
-use super::queue_table::AnyQueue;
+use super::pieces::Records;
 use super::release::{NEWEST, Rules, TruncationTest};
-use super::segment_reader::Records;
 use crate::broker::release::Release;
 use crate::broker::{BrokerConf, StoreType};
 use crate::format::checkpoint::{CHECKPOINT_LEN, Checkpoint};
@@ -25,6 +25,9 @@ use crate::store::source::read_small;
 
 /// Exit code of a container whose broker was told two modes (`System.exit(-4)`).
 const EXIT_BOTH_MODES: i32 = 252;
+
+/// What [`Forecast::not_modelled`] says of a budget that did not suffice.
+pub const BUDGET_USED_UP: &str = "budget used up";
 
 /// How the broker ended before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,6 +52,8 @@ pub struct Without {
     pub index: bool,
     /// `abort`.
     pub abort: bool,
+    /// `consumequeue/` and `batchconsumequeue/`.
+    pub queues: bool,
 }
 
 /// How far an answer goes beyond load.
@@ -56,7 +61,10 @@ pub struct Without {
 pub enum Reach {
     /// Up to the end of load.
     Load,
-    /// Also what dispatch puts after start, and which units are lost: this reads the whole log.
+    /// Also what dispatch puts after start, and which units are lost of what recovery and dispatch touch. What was lost before
+    /// that part of the log is not looked for.
+    Recent,
+    /// The same for the whole log, which is read.
     #[default]
     Start,
 }
@@ -102,16 +110,16 @@ pub fn forecast(question: &Question, budget: &Budget) -> Result<Forecast, Recove
         Shutdown::AsFound => question.without.abort || !question.root.join("abort").exists(),
     };
     let Some(rules) = Rules::of(question.release) else {
-        return Ok(inconclusive(mode, is_clean, "the release is older than 4.9.4"));
+        return Ok(Forecast::inconclusive(mode, is_clean, "the release is older than 4.9.4"));
     };
     if conf.store_type == StoreType::DefaultRocksDb {
-        return Ok(inconclusive(mode, is_clean, "consume queues in RocksDB"));
+        return Ok(Forecast::inconclusive(mode, is_clean, "consume queues in RocksDB"));
     }
     if conf.enable_dleger_commit_log && conf.enable_controller_mode && rules.keeps_confirm {
         let refusal = Refusal { exit_code: EXIT_BOTH_MODES, reason: "CONTROLLER_AND_DLEDGER", path: None };
         let start = start(Some(&refusal));
         let verdict = Verdict::RefuseStart;
-        return Ok(Forecast { verdict, complete: true, start, ..empty(mode, is_clean) });
+        return Ok(Forecast { verdict, complete: true, start, ..Forecast::blank(mode, is_clean) });
     }
     let checkpoint = match read_small(&question.root.join("checkpoint"), CHECKPOINT_LEN) {
         Ok(bytes) if !question.without.checkpoint => Checkpoint::decode(&bytes),
@@ -127,12 +135,13 @@ pub fn forecast(question: &Question, budget: &Budget) -> Result<Forecast, Recove
         ledger_dir: conf.ledger_dir().unwrap_or_else(|| question.root.join("dledger-n0")),
         without_ledger_checkpoint: question.without.ledger_checkpoint,
         without_index: question.without.index,
+        without_queues: question.without.queues,
         checkpoint,
         batch_topics: batch_topics(&question.root),
     };
     let mut load = Load::new(&setting, &disk);
     match answer(question, &setting, &disk, &mut load) {
-        Err(RecoveryError::Budget) => Ok(inconclusive(mode, is_clean, "budget used up")),
+        Err(RecoveryError::Budget) => Ok(Forecast::inconclusive(mode, is_clean, BUDGET_USED_UP)),
         other => other,
     }
 }
@@ -152,7 +161,7 @@ fn answer(
         truncation: load.truncation,
         start: start(refusal.as_ref()),
         not_modelled: not_modelled(question),
-        ..empty(setting.mode, setting.is_clean)
+        ..Forecast::blank(setting.mode, setting.is_clean)
     };
     found.files = FilesForecast {
         unlinked: relative(&question.root, unlinked),
@@ -200,7 +209,7 @@ fn answer(
         ];
         let often = |(count, text): (u64, &str)| LogLine { level: "WARN", text: text.to_owned(), count };
         found.log.extend(lines.into_iter().filter(|(count, _)| *count > 0).map(often));
-        if question.reach == Reach::Start {
+        if question.reach != Reach::Load {
             after_start(question, setting, disk, load, &mut found)?;
         }
     }
@@ -213,24 +222,20 @@ fn answer(
 
 fn queues(question: &Question, disk: &Disk, load: &Load<'_>) -> Result<Vec<QueueForecast>, RecoveryError> {
     let mut found = Vec::new();
-    for (key, queue) in &load.queues.queues {
-        let before = load
-            .before
-            .get(key)
-            .cloned()
-            .unwrap_or_else(|| QueueEnds { max_physical_offset: -1, ..QueueEnds::default() });
-        let after_load = ends(queue, question.digest, disk)?;
-        let added = queue.written();
+    for slot in load.queues.sorted() {
+        let before = slot.before.clone().unwrap_or_else(QueueEnds::absent);
+        let after_load = ends(&slot.queue, question.digest, disk)?;
+        let added = slot.queue.written();
         found.push(QueueForecast {
-            topic: key.0.clone(),
-            queue: key.1,
+            topic: slot.topic.to_string(),
+            queue: slot.id,
             units_removed: (before.units + added).saturating_sub(after_load.units),
             units_added: added,
             before,
             after_load,
             after_start: None,
             units_lost: None,
-            next_offset: load.next_offsets.get(key).copied(),
+            next_offset: slot.next_offset,
         });
     }
     Ok(found)
@@ -255,26 +260,33 @@ fn after_start(
     let parser = Parser::new(&newest, setting.conf, true);
     let mut logs = vec![(&load.log, Records::Messages)];
     logs.extend(load.ledger.as_ref().map(|ledger| (&ledger.data, Records::Entries)));
-    let loss = Loss::find(disk, &parser, &logs, end, &load.queues)?;
+    let from = match question.reach {
+        Reach::Recent => load.recent(found.reput_from),
+        _ => i64::MIN,
+    };
+    let mut search =
+        Search { disk, parser: &parser, queues: &load.queues, walk: &load.walk, pointed: HashMap::new() };
+    let loss = search.find(&logs, &(from..end))?;
     found.messages_with_unit = Some(loss.messages);
     found.totals.units_lost = Some(loss.total());
     let mut known: BTreeMap<_, _> =
         found.queues.drain(..).map(|queue| ((queue.topic.clone(), queue.queue), queue)).collect();
-    let keys: BTreeSet<_> = load.queues.queues.keys().chain(loss.missing.keys()).cloned().collect();
+    let keys = load.queues.sorted().map(|slot| (slot.topic.to_string(), slot.id));
+    let keys: BTreeSet<_> = keys.chain(loss.missing.keys().cloned()).collect();
     for key in keys {
         let queue = known.entry(key.clone()).or_insert_with(|| QueueForecast {
             topic: key.0.clone(),
             queue: key.1,
-            before: QueueEnds { max_physical_offset: -1, ..QueueEnds::default() },
-            after_load: QueueEnds { max_physical_offset: -1, ..QueueEnds::default() },
+            before: QueueEnds::absent(),
+            after_load: QueueEnds::absent(),
             after_start: None,
             units_removed: 0,
             units_added: 0,
             units_lost: None,
             next_offset: None,
         });
-        if let Some(now) = load.queues.queues.get(&key) {
-            queue.after_start = Some(ends(now, question.digest, disk)?);
+        if let Some(slot) = load.queues.place(&key.0, key.1).and_then(|place| load.queues.slots.get(place)) {
+            queue.after_start = Some(ends(&slot.queue, question.digest, disk)?);
         }
         queue.units_lost = Some(loss.missing.get(&key).copied().unwrap_or(0));
     }
@@ -283,15 +295,8 @@ fn after_start(
 }
 
 fn ends(queue: &AnyQueue, digest: bool, disk: &Disk) -> Result<QueueEnds, RecoveryError> {
-    let (min_offset, max_offset) = queue.ends();
-    Ok(QueueEnds {
-        min_offset,
-        max_offset,
-        max_physical_offset: queue.max_physical(),
-        files: queue.list().files.len(),
-        units: queue.units(),
-        units_sha1: if digest { Some(sha1_of(queue, disk)?) } else { None },
-    })
+    let units_sha1 = if digest { Some(sha1_of(queue, disk)?) } else { None };
+    Ok(QueueEnds { units_sha1, ..QueueEnds::of(queue) })
 }
 
 fn sha1_of(queue: &AnyQueue, disk: &Disk) -> Result<String, RecoveryError> {
@@ -394,32 +399,4 @@ fn relative(root: &Path, paths: Vec<PathBuf>) -> Vec<PathBuf> {
 
 fn version(release: Release) -> String {
     format!("{}.{}.{}", release.0, release.1, release.2)
-}
-
-fn empty(mode: LogKind, is_clean: bool) -> Forecast {
-    Forecast {
-        verdict: Verdict::Inconclusive,
-        complete: false,
-        consistent: true,
-        mode,
-        rules_since: String::new(),
-        is_clean,
-        start: StartForecast::default(),
-        commitlog: CommitLogForecast::default(),
-        ledger: None,
-        truncation: None,
-        reput_from: -1,
-        queues: Vec::new(),
-        totals: Totals::default(),
-        files: FilesForecast::default(),
-        index: IndexForecast::default(),
-        log: Vec::new(),
-        messages_with_unit: None,
-        not_modelled: Vec::new(),
-        bytes_read: 0,
-    }
-}
-
-fn inconclusive(mode: LogKind, is_clean: bool, why: &str) -> Forecast {
-    Forecast { not_modelled: vec![why.to_owned()], ..empty(mode, is_clean) }
 }

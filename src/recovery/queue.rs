@@ -56,7 +56,16 @@ impl Queue {
     /// A queue with these files, not scanned.
     #[must_use]
     pub fn new(dir: PathBuf, list: FileList, ext: Option<ExtQueue>) -> Self {
-        Self { dir, list, ext, max_physical: -1, min_position: 0, written: 0, scanned: None, edges: [None; 2] }
+        Self {
+            dir,
+            list,
+            ext,
+            max_physical: -1,
+            min_position: 0,
+            written: 0,
+            scanned: None,
+            edges: [None; 2],
+        }
     }
 
     /// Exclusive end of the queue offsets.

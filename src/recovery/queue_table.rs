@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::any_queue::AnyQueue;
 use super::batch_queue::BatchQueue;
 use super::disk::{Disk, RecoveryError};
 use super::ext::ExtQueue;
@@ -23,69 +24,6 @@ const LIGHT_PREFIX: &str = "%LMQ%";
 const RETRY_PREFIX: &str = "%RETRY%";
 /// Topics whose messages are dispatched to no light queue.
 const SYSTEM_TOPICS: [&str; 2] = ["SCHEDULE_TOPIC_XXXX", "rmq_sys_wheel_timer"];
-
-/// One queue.
-#[derive(Debug, Clone)]
-pub enum AnyQueue {
-    /// With units of 20 bytes.
-    Simple(Queue),
-    /// With units of 46 bytes.
-    Batch(BatchQueue),
-}
-
-impl AnyQueue {
-    /// End of the newest message with a unit, as the broker compares it.
-    #[must_use]
-    pub fn max_physical(&self) -> i64 {
-        match self {
-            Self::Simple(queue) => queue.max_physical,
-            Self::Batch(queue) => queue.max_physical,
-        }
-    }
-
-    /// First queue offset and exclusive end.
-    #[must_use]
-    pub fn ends(&self) -> (i64, i64) {
-        match self {
-            Self::Simple(queue) => (queue.min(), queue.max()),
-            Self::Batch(queue) => (queue.min, queue.max),
-        }
-    }
-
-    /// The files.
-    #[must_use]
-    pub fn list(&self) -> &FileList {
-        match self {
-            Self::Simple(queue) => &queue.list,
-            Self::Batch(queue) => &queue.list,
-        }
-    }
-
-    /// Units written since loading, pre-blank ones included.
-    #[must_use]
-    pub fn written(&self) -> u64 {
-        match self {
-            Self::Simple(queue) => queue.written,
-            Self::Batch(queue) => queue.written,
-        }
-    }
-
-    /// Units below the write positions.
-    #[must_use]
-    pub fn units(&self) -> u64 {
-        let bytes: i64 = self.list().files.iter().map(|file| file.wrote).sum();
-        u64::try_from(bytes / self.unit_len()).unwrap_or(0)
-    }
-
-    /// Length of a unit.
-    #[must_use]
-    pub fn unit_len(&self) -> i64 {
-        match self {
-            Self::Simple(_) => 20,
-            Self::Batch(_) => 46,
-        }
-    }
-}
 
 /// What dispatch did, in numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -280,7 +218,13 @@ impl<'a> QueueTable<'a> {
             next_offset: None,
             is_creatable: is_creatable(topic),
         };
-        match self.slots.iter_mut().rev().take_while(|known| known.topic == *topic).find(|known| known.id == id) {
+        match self
+            .slots
+            .iter_mut()
+            .rev()
+            .take_while(|known| known.topic == *topic)
+            .find(|known| known.id == id)
+        {
             Some(known) => *known = slot,
             None => self.slots.push(slot),
         }
@@ -366,6 +310,14 @@ impl<'a> QueueTable<'a> {
                 AnyQueue::Batch(queue) => queue.destroy(disk),
             }
         }
+    }
+
+    /// As if there were none.
+    pub fn set_aside(&mut self, disk: &Disk) {
+        self.destroy(disk);
+        self.slots.clear();
+        self.places.clear();
+        disk.forget_unlinked();
     }
 
     /// Corrects all minima.

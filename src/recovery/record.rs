@@ -57,7 +57,7 @@ impl Record {
 
     /// Bytes that it takes in the log, the head of its entry included.
     #[must_use]
-    pub fn len(&self) -> i64 {
+    pub fn byte_len(&self) -> i64 {
         i64::from(self.size) + self.head_len()
     }
 }
@@ -104,11 +104,14 @@ impl Names {
 /// Queues met lately, at a place that their name decides. A power of two.
 const RECENT: usize = 1 << 13;
 
+/// Topic, queue id, number.
+type Met = (Box<[u8]>, i32, u32);
+
 /// Gives numbers to the messages of one thread, mostly without asking [`Names`].
 #[derive(Debug)]
 pub struct Namer<'n> {
     names: &'n Names,
-    recent: Vec<Option<(Box<[u8]>, i32, u32)>>,
+    recent: Vec<Option<Met>>,
 }
 
 impl<'n> Namer<'n> {
@@ -141,7 +144,10 @@ impl<'n> Namer<'n> {
 fn place(topic: &[u8], queue: i32) -> usize {
     let of = |bytes: Option<&[u8; 8]>| bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes));
     let (first, last) = (of(topic.first_chunk()), of(topic.last_chunk()));
-    let short = topic.iter().take(7).fold(u64::from(queue.cast_unsigned()), |sum, byte| (sum << 8) ^ u64::from(*byte));
+    let short = topic
+        .iter()
+        .take(7)
+        .fold(u64::from(queue.cast_unsigned()), |sum, byte| (sum << 8) ^ u64::from(*byte));
     let mixed = (first ^ last.rotate_left(21) ^ short).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     usize::try_from(mixed >> 40).unwrap_or(0) % RECENT
 }

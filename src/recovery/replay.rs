@@ -141,7 +141,7 @@ impl Replay<'_, '_> {
                     walked.last_start = base + counted;
                     walked.messages += 1;
                     counted += i64::from(record.size);
-                    position = place + record.len();
+                    position = place + record.byte_len();
                     is_noted &= !record.is_odd;
                     if record.has_unit() {
                         slot_of(&mut noted.starts, record.name).add(base + place + record.head_len());
@@ -229,7 +229,7 @@ impl Replay<'_, '_> {
             reading.segment(file, offset - file.base..limit, |place, met| match met {
                 Met::Message(record, bytes) => {
                     self.dispatch(&reading, &mut slots, record, bytes)?;
-                    offset = file.base + place + record.len();
+                    offset = file.base + place + record.byte_len();
                     Ok(Go::On)
                 }
                 Met::Blank => {
@@ -251,7 +251,7 @@ impl Replay<'_, '_> {
 }
 
 /// The element of a queue's number.
-fn slot_of<T: Clone + Default>(slots: &mut Vec<T>, name: u32) -> &mut T {
+pub(super) fn slot_of<T: Clone + Default>(slots: &mut Vec<T>, name: u32) -> &mut T {
     let at = usize::try_from(name).unwrap_or(0);
     if slots.len() <= at {
         slots.resize(at + 1, T::default());

@@ -9,7 +9,6 @@ use super::parse::{Checks, Parsed, Parser};
 use super::pieces::Records;
 use super::release::ReputStart;
 use super::replay::Replay;
-
 use crate::format::bytes::Reader;
 use crate::format::message::{MAGIC_BLANK, MAGIC_V1};
 use crate::store::layout::LogKind;
@@ -131,6 +130,16 @@ impl Load<'_> {
             offset += size;
         }
         Ok(())
+    }
+
+    /// Where the part of the log begins that recovery or dispatch from `reput_from` on touch: with the segment.
+    pub(super) fn recent(&self, reput_from: i64) -> i64 {
+        let cut = self.truncation.map_or(i64::MAX, |truncation| truncation.process_offset);
+        let walked = if self.walk.records.is_some() { self.walked.from } else { i64::MAX };
+        let lowest = reput_from.min(cut).min(walked);
+        let lists = std::iter::once(&self.log).chain(self.ledger.as_ref().map(|ledger| &ledger.data));
+        let bases = lists.flat_map(|list| &list.files).map(|file| file.base);
+        bases.filter(|base| *base <= lowest).max().unwrap_or(i64::MIN)
     }
 
     /// Dispatches as the broker does after load, up to the end that it would reach; tells where that ends.

@@ -17,6 +17,7 @@ pub mod mapping;
 pub mod queue_files;
 pub mod segments;
 pub mod source;
+pub mod stamp;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -77,6 +77,19 @@ pub struct Releases {
     pub to: Option<Release>,
 }
 
+impl Releases {
+    /// What is left once this was told too. Lines of two releases in one log: a broker was upgraded, what was told last holds.
+    #[must_use]
+    pub fn narrowed(self, told: Self) -> Self {
+        let from = self.from.max(told.from);
+        let to = match (self.to, told.to) {
+            (Some(known), Some(told)) => Some(known.min(told)),
+            (known, told) => known.or(told),
+        };
+        if from.zip(to).is_some_and(|(from, to)| from > to) { told } else { Self { from, to } }
+    }
+}
+
 /// What a line tells beyond its event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {

@@ -48,7 +48,9 @@ fn broker(observer: &Observer) -> Value {
     })
 }
 
-fn picture(picture: &Picture) -> Value {
+/// What is known of a store.
+#[must_use]
+pub fn picture(picture: &Picture) -> Value {
     let log = &picture.log;
     json!({
         "root": picture.root,
@@ -108,7 +110,7 @@ fn losses(observer: &Observer) -> Value {
 pub(super) type Pairs = Query<Vec<(String, String)>>;
 
 /// The value of a parameter, if it is given.
-fn one(pairs: &Pairs, name: &'static str) -> Result<Option<String>, ApiError> {
+pub(super) fn one(pairs: &Pairs, name: &'static str) -> Result<Option<String>, ApiError> {
     let mut values = pairs.iter().filter(|(given, _)| given == name).map(|(_, value)| value);
     let first = values.next();
     match values.next() {
@@ -144,7 +146,9 @@ pub(super) async fn queues(State(shared): State<Shared>, query: Pairs) -> Result
     })))
 }
 
-fn queue(row: &QueueRow) -> Value {
+/// One queue.
+#[must_use]
+pub fn queue(row: &QueueRow) -> Value {
     json!({
         "topic": row.topic,
         "queue": row.queue,

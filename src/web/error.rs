@@ -1,11 +1,16 @@
 //! How a request is refused: `{"error":"<stable word>","message":"<for people>"}`.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::preview::{PreviewError, Problem};
+
+/// Seconds after which it is worth coming back.
+const RETRY_AFTER: &str = "1";
+
 /// Why a request gets no answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// A parameter of the query cannot be used.
     #[error("{name}: found {found:?}, expected {expected}")]
@@ -17,6 +22,18 @@ pub enum ApiError {
         /// What would do.
         expected: &'static str,
     },
+    /// What is asked about the next start cannot be used.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Question(Vec<Problem>),
+    /// As many questions run as may.
+    #[error("as many questions are being answered as may be at a time; come back in a second")]
+    Busy,
+    /// The store cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
+    /// The answer could not be made.
+    #[error("the answer could not be made; the exporter's log tells why")]
+    Failed,
     /// No such path.
     #[error("no such path")]
     NotFound,
@@ -25,14 +42,36 @@ pub enum ApiError {
     NotYet,
 }
 
+impl From<Problem> for ApiError {
+    fn from(problem: Problem) -> Self {
+        Self::Question(vec![problem])
+    }
+}
+
+impl From<PreviewError> for ApiError {
+    fn from(error: PreviewError) -> Self {
+        match error {
+            PreviewError::Problems(problems) => Self::Question(problems),
+            PreviewError::NoStore { .. } => Self::NotYet,
+            PreviewError::Conf { .. } | PreviewError::Recovery(_) => Self::Unreadable(error.to_string()),
+        }
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, word) = match &self {
-            Self::Parameter { .. } => (StatusCode::BAD_REQUEST, "bad_parameter"),
+            Self::Parameter { .. } | Self::Question(_) => (StatusCode::BAD_REQUEST, "bad_parameter"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            Self::Busy => (StatusCode::TOO_MANY_REQUESTS, "busy"),
+            Self::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
             Self::NotYet => (StatusCode::SERVICE_UNAVAILABLE, "not_yet"),
+            Self::Unreadable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unreadable"),
         };
         let body = serde_json::json!({ "error": word, "message": self.to_string() });
+        if matches!(self, Self::Busy) {
+            return (status, [(header::RETRY_AFTER, RETRY_AFTER)], Json(body)).into_response();
+        }
         (status, Json(body)).into_response()
     }
 }

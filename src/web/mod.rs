@@ -1,7 +1,7 @@
 //! What the outside gets to see over HTTP.
 //!
-//! It knows how answers are written; it does not know where their content comes from. It reads nothing from the store: what is
-//! served was put together before the request came.
+//! It knows how answers are written; it does not know where their content comes from. What is served was put together before the
+//! request came, but for questions about the next start: these read the store, on threads that may wait for a disk.
 //!
 //! | path | answer |
 //! |---|---|
@@ -11,8 +11,11 @@
 //! | `GET /-/ready` | 200 once configuration is read and HTTP is up; no matter what the broker does |
 //! | `GET /api/v1/store` | what is known of broker and store |
 //! | `GET /api/v1/queues?topic=&cursor=&limit=` | queues, in pages |
+//! | `GET /api/v1/preview?version=&mode=&shutdown=&set=&without=&queues=` | what the next start would do; 429 when too many ask at a time |
+//! | `GET /api/v1/compare?versions=&remedies=` | the same for several releases, kinds of shutdown or remedies; the parameters of a preview too |
 //! | `GET /api/v1/events?since=` | what was worth telling, behind entry number `since` |
 
+mod answers;
 mod api;
 mod error;
 mod format;
@@ -21,6 +24,8 @@ mod page;
 mod router;
 mod scrape;
 
+pub use answers::Answers;
+pub use api::{picture as picture_json, queue as queue_json};
 pub use error::ApiError;
 pub use format::Format;
 pub use openmetrics::encode;

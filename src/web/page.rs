@@ -7,6 +7,7 @@ use axum::response::Html;
 
 use super::router::Shared;
 use crate::observe::shrinkage::Explained;
+use crate::preview::text as preview_text;
 
 pub(super) async fn page(State(shared): State<Shared>) -> Html<String> {
     let observer = shared.observer();
@@ -38,6 +39,10 @@ pub(super) async fn page(State(shared): State<Shared>) -> Html<String> {
             sums.fold((0, 0), |(queues, units), sums| (queues + sums.queues, units + sums.units));
         row("queues", format!("{queues} with {units} units"));
     }
+    if let Some(outlook) = observer.outlook.as_deref() {
+        let when = if outlook.is_of_running { "if killed now" } else { "as it stands" };
+        row("next start", format!("{when}: {}", preview_text::sentence(&outlook.preview)));
+    }
     for explained in Explained::ALL {
         let gone = observer.memory.losses.gone(explained);
         if gone.last_at.is_some() {
@@ -64,7 +69,8 @@ pub(super) async fn page(State(shared): State<Shared>) -> Html<String> {
     let _ = write!(
         html,
         "</ol>\n<p><a href=\"{0}\">{0}</a> <a href=/api/v1/store>/api/v1/store</a> \
-         <a href=/api/v1/queues>/api/v1/queues</a> <a href=/api/v1/events>/api/v1/events</a></p>\n</html>\n",
+         <a href=/api/v1/queues>/api/v1/queues</a> <a href=/api/v1/events>/api/v1/events</a> \
+         <a href=/api/v1/preview>/api/v1/preview</a></p>\n</html>\n",
         escape(&shared.telemetry_path)
     );
     Html(html)

@@ -7,7 +7,7 @@ use axum::routing::get;
 use tower_http::compression::CompressionLayer;
 
 use super::error::ApiError;
-use super::{api, page, scrape};
+use super::{answers, api, page, scrape};
 use crate::observe::observer::Observer;
 
 /// What answers are made of.
@@ -19,6 +19,8 @@ pub struct Shared {
     pub registry: prometheus::Registry,
     /// Path of the metrics.
     pub telemetry_path: String,
+    /// Questions about the next start.
+    pub answers: Arc<answers::Answers>,
 }
 
 impl Shared {
@@ -38,6 +40,8 @@ pub fn router(shared: Shared) -> Router {
         .route("/api/v1/store", get(api::store))
         .route("/api/v1/queues", get(api::queues))
         .route("/api/v1/events", get(api::events))
+        .route("/api/v1/preview", get(answers::preview))
+        .route("/api/v1/compare", get(answers::compare))
         .fallback(|| async { ApiError::NotFound })
         .layer(CompressionLayer::new())
         .with_state(shared)

@@ -26,9 +26,7 @@ use std::time::{Duration, Instant};
 
 use rocketmq_store_exporter::broker::BrokerConf;
 use rocketmq_store_exporter::format::java_properties::JavaProperties;
-use rocketmq_store_exporter::recovery::{
-    Budget, Forecast, Question, Reach, Shutdown, Without, forecast,
-};
+use rocketmq_store_exporter::recovery::{Budget, Forecast, Question, Reach, Shutdown, Without, forecast};
 
 #[path = "../support/store_writer.rs"]
 mod store_writer;
@@ -239,9 +237,7 @@ impl Broker {
             .unwrap();
         let text = String::from_utf8_lossy(&told.stdout).into_owned();
         let nanos = text.lines().find_map(|line| line.strip_prefix("load true "));
-        let nanos = nanos.unwrap_or_else(|| {
-            panic!("{text}\n{}", String::from_utf8_lossy(&told.stderr))
-        });
+        let nanos = nanos.unwrap_or_else(|| panic!("{text}\n{}", String::from_utf8_lossy(&told.stderr)));
         std::fs::remove_dir_all(&copy).unwrap();
         Duration::from_nanos(nanos.trim().parse().unwrap())
     }

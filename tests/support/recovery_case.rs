@@ -60,7 +60,8 @@ impl Case {
         self.text("phase") == "start"
     }
 
-    pub fn conf(&self) -> BrokerConf {
+    /// The broker's properties.
+    pub fn conf_text(&self) -> String {
         let root = self.store.path().display().to_string();
         let mut text = format!("storePathRootDir={root}\ndLegerSelfId=n0\ndLegerGroup=g0\n");
         for part in ["cfg", "broker"] {
@@ -69,7 +70,17 @@ impl Case {
                 writeln!(text, "{key}={value}").unwrap();
             }
         }
-        BrokerConf::as_broker_takes_it(&JavaProperties::parse(text.as_bytes()).unwrap()).0
+        text
+    }
+
+    pub fn conf(&self) -> BrokerConf {
+        BrokerConf::as_broker_takes_it(&JavaProperties::parse(self.conf_text().as_bytes()).unwrap()).0
+    }
+
+    /// One case by its name.
+    pub fn named(name: &str) -> Self {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/recovery");
+        Self::unpack(&fixtures.join(format!("{name}.tar.gz")))
     }
 
     /// Paths of all cases; `RECOVERY_FIXTURES` names another directory of them.

@@ -1,0 +1,265 @@
+//! `preview` and `compare`: a question typed, answered once.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::{EXIT_COULD_NOT_RUN, EXIT_RAN, EXIT_WRONG_USAGE};
+use crate::app;
+use crate::config::{parse_bytes, parse_duration};
+use crate::preview::comparison::{self, Columns, Comparison};
+use crate::preview::{Asked, Preview, PreviewError, Problem, QueueScope, Surroundings, answer, text};
+use crate::recovery::{Budget, Verdict};
+
+/// Exit code of a command that ran, and found what `--fail-on` was to fail on.
+const EXIT_FAILED_ON: u8 = 1;
+/// Exit code of a command that ran with `--fail-on`, and could not tell.
+const EXIT_INCONCLUSIVE: u8 = 4;
+/// Widest text for people.
+const MAX_WIDTH: usize = 120;
+
+/// A store, and what is assumed of its broker.
+#[derive(Debug, Args)]
+pub struct QuestionFlags {
+    /// The broker's storePathRootDir
+    #[arg(long = "store.path", value_name = "DIR", env = "ROCKETMQ_STORE_EXPORTER_STORE_PATH")]
+    store_path: PathBuf,
+    /// Directory that holds store.log, for the release [default: searched beside the store]
+    #[arg(long = "logs.path", value_name = "DIR", env = "ROCKETMQ_STORE_EXPORTER_LOGS_PATH")]
+    logs_path: Option<PathBuf>,
+    /// The broker's properties file [default: upstream's defaults]
+    #[arg(long = "broker.conf", value_name = "FILE", env = "ROCKETMQ_STORE_EXPORTER_BROKER_CONF")]
+    broker_conf: Option<PathBuf>,
+    /// Release to foretell [default: detected]
+    #[arg(long = "broker.version", value_name = "X.Y.Z", env = "ROCKETMQ_STORE_EXPORTER_BROKER_VERSION")]
+    broker_version: Option<String>,
+    /// Set one key of the broker's properties; repeatable
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// plain, dledger or controller [default: by the properties, else by what lies in the store]
+    #[arg(long = "mode", value_name = "MODE", env = "ROCKETMQ_STORE_EXPORTER_MODE")]
+    mode: Option<String>,
+    /// How the broker ended: as-found (by the abort file), clean or unclean
+    #[arg(long = "shutdown", value_name = "KIND", default_value = "as-found")]
+    shutdown: String,
+    /// As if this was not there: abort, checkpoint, dledger-checkpoint or index; repeatable
+    #[arg(long = "without", value_name = "FILE")]
+    without: Vec<String>,
+    /// text for people, json for tools
+    #[arg(long = "format", value_name = "FORMAT", default_value = "text")]
+    format: String,
+    /// Stop after reading this much of the store (like 10GiB), and say so
+    #[arg(long = "budget.bytes", value_name = "SIZE")]
+    budget_bytes: Option<String>,
+    /// Stop after this time (like 30s), and say so
+    #[arg(long = "budget.time", value_name = "DURATION")]
+    budget_time: Option<String>,
+    /// Exit with 1 if the verdict is this one or a worse one, with 4 if it is inconclusive
+    #[arg(long = "fail-on", value_name = "VERDICT")]
+    fail_on: Option<String>,
+}
+
+/// Flags of `preview`.
+#[derive(Debug, Args)]
+pub struct PreviewFlags {
+    #[command(flatten)]
+    question: QuestionFlags,
+    /// Which queues the JSON lists: changed or all
+    #[arg(long = "queues", value_name = "WHICH", default_value = "changed")]
+    queues: String,
+    /// Add units_sha1 to each queue's after_load: SHA-1 over the bytes of its units
+    #[arg(long = "digest")]
+    digest: bool,
+}
+
+/// Flags of `compare`.
+#[derive(Debug, Args)]
+pub struct CompareFlags {
+    #[command(flatten)]
+    question: QuestionFlags,
+    /// Releases to compare, like 5.2.0,5.3.3 [default: the store's own and all newer ones]
+    #[arg(long = "versions", value_name = "A,B,…")]
+    versions: Option<String>,
+    /// Compare remedies instead of kinds of shutdown
+    #[arg(long = "remedies")]
+    remedies: bool,
+}
+
+/// Form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+/// The form that goes by this word.
+pub(super) fn read_format(word: &str) -> Result<Format, Problem> {
+    match word {
+        "text" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        other => Err(problem("format", other, "text or json")),
+    }
+}
+
+/// The flags, read.
+struct Read {
+    asked: Asked,
+    around: Surroundings,
+    format: Format,
+    budget: Budget,
+    fail_on: Option<Verdict>,
+}
+
+/// Takes values one by one, and remembers what was wrong with each.
+#[derive(Default)]
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn take<T>(&mut self, outcome: Result<T, Problem>) -> Option<T> {
+        outcome.map_err(|problem| self.0.push(problem)).ok()
+    }
+}
+
+impl QuestionFlags {
+    fn read(&self, problems: &mut Problems) -> Read {
+        let mut asked = Asked {
+            root: self.store_path.clone(),
+            broker_conf: self.broker_conf.clone(),
+            ..Asked::default()
+        };
+        let given = [("version", &self.broker_version), ("mode", &self.mode)];
+        let mut pairs: Vec<(&str, &String)> =
+            given.iter().filter_map(|(name, value)| value.as_ref().map(|value| (*name, value))).collect();
+        pairs.push(("shutdown", &self.shutdown));
+        pairs.extend(self.set.iter().map(|value| ("set", value)));
+        pairs.extend(self.without.iter().map(|value| ("without", value)));
+        for (name, value) in pairs {
+            problems.take(asked.take(name, value));
+        }
+        let format = read_format(&self.format);
+        let bytes = self
+            .budget_bytes
+            .as_deref()
+            .map(|text| parse_bytes(text).ok_or_else(|| problem("budget.bytes", text, "a size like 10GiB")));
+        let time = self.budget_time.as_deref().map(|text| {
+            parse_duration(text).ok_or_else(|| problem("budget.time", text, "a duration like 30s"))
+        });
+        let fail_on = self.fail_on.as_deref().map(answer::verdict);
+        let within = |time: Duration| Instant::now().checked_add(time);
+        Read {
+            asked,
+            around: app::surroundings(self.logs_path.as_deref(), &self.store_path),
+            format: problems.take(format).unwrap_or(Format::Text),
+            budget: Budget {
+                bytes: bytes.and_then(|bytes| problems.take(bytes)),
+                deadline: time.and_then(|time| problems.take(time)).and_then(within),
+            },
+            fail_on: fail_on.and_then(|verdict| problems.take(verdict)),
+        }
+    }
+}
+
+impl PreviewFlags {
+    /// Answers on the standard output.
+    #[must_use]
+    pub fn run(&self) -> u8 {
+        let mut problems = Problems::default();
+        let mut read = self.question.read(&mut problems);
+        read.asked.digest = self.digest;
+        let scope = problems.take(QueueScope::read(&self.queues)).unwrap_or_default();
+        let outcome = refuse(problems).and_then(|()| Preview::of(&read.asked, &read.around, &read.budget));
+        finish(outcome, &read, |preview| {
+            let verdict = preview.forecast.verdict;
+            let text = match read.format {
+                Format::Text => text::preview(&preview, width()),
+                Format::Json => json(&preview.listing(scope)),
+            };
+            (text, verdict)
+        })
+    }
+}
+
+impl CompareFlags {
+    /// Answers on the standard output.
+    #[must_use]
+    pub fn run(&self) -> u8 {
+        let mut problems = Problems::default();
+        let read = self.question.read(&mut problems);
+        let versions = self.versions.as_deref().map(comparison::versions);
+        let versions = versions.and_then(|versions| problems.take(versions)).unwrap_or_default();
+        let columns = if self.remedies { Columns::Remedies } else { Columns::Shutdowns };
+        let outcome = refuse(problems)
+            .and_then(|()| Comparison::of(&read.asked, &read.around, &versions, columns, &read.budget));
+        finish(outcome, &read, |comparison| {
+            let text = match read.format {
+                Format::Text => comparison.text(width()),
+                Format::Json => json(&comparison),
+            };
+            (text, comparison.worst())
+        })
+    }
+}
+
+fn problem(name: &str, found: &str, expected: &str) -> Problem {
+    Problem { name: name.to_owned(), found: found.to_owned(), expected: expected.to_owned() }
+}
+
+fn refuse(problems: Problems) -> Result<(), PreviewError> {
+    if problems.0.is_empty() { Ok(()) } else { Err(PreviewError::Problems(problems.0)) }
+}
+
+/// Widths beyond which lines are hard to read are not used up.
+pub(super) fn width() -> usize {
+    textwrap::termwidth().min(MAX_WIDTH)
+}
+
+pub(super) fn json<T: serde::Serialize>(value: &T) -> String {
+    let mut text = serde_json::to_string_pretty(value)
+        .expect("every map has texts for keys, and names that are no text were made some");
+    text.push('\n');
+    text
+}
+
+#[expect(clippy::print_stderr, reason = "problems of a call are told where its caller looks")]
+fn finish<T>(
+    outcome: Result<T, PreviewError>,
+    read: &Read,
+    write: impl FnOnce(T) -> (String, Verdict),
+) -> u8 {
+    let (text, verdict) = match outcome {
+        Ok(answer) => write(answer),
+        Err(error) => {
+            eprintln!("{error}");
+            return match error {
+                PreviewError::Problems(_) | PreviewError::Conf { .. } => EXIT_WRONG_USAGE,
+                PreviewError::NoStore { .. } | PreviewError::Recovery(_) => EXIT_COULD_NOT_RUN,
+            };
+        }
+    };
+    if !finish_text(&text) {
+        return EXIT_COULD_NOT_RUN;
+    }
+    match read.fail_on {
+        None => EXIT_RAN,
+        Some(_) if verdict == Verdict::Inconclusive => EXIT_INCONCLUSIVE,
+        Some(limit) if verdict >= limit => EXIT_FAILED_ON,
+        Some(_) => EXIT_RAN,
+    }
+}
+
+/// Writes an answer; `false` if nobody takes it.
+pub(super) fn finish_text(text: &str) -> bool {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+}
+
+/// Tells all problems of a call.
+#[expect(clippy::print_stderr, reason = "problems of a call are told where its caller looks")]
+pub(super) fn refuse_problems(problems: &[Problem]) -> u8 {
+    for problem in problems {
+        eprintln!("{problem}");
+    }
+    EXIT_WRONG_USAGE
+}

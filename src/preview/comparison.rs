@@ -1,0 +1,231 @@
+//! One store under several releases and remedies, side by side.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::answer::{PreviewError, SCHEMA_VERSION, run};
+use super::asked::{Asked, Problem};
+use super::assumption::{Assumed, Assumption, StoreSeen, Surroundings};
+use super::remedy::{rank, same_release};
+use super::text::wrapped;
+use super::text_table::{Lean, table};
+use crate::broker::release::{self, KNOWN, Release};
+use crate::recovery::{Budget, Forecast, Shutdown, Verdict};
+
+/// Which columns there are beside the start as it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Columns {
+    /// Kinds of shutdown.
+    #[default]
+    Shutdowns,
+    /// Remedies.
+    Remedies,
+}
+
+/// One start.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Cell {
+    /// Name of its column.
+    pub column: String,
+    /// What it does.
+    pub verdict: Verdict,
+    /// Units that stay lost; absent if nothing starts.
+    pub units_lost: Option<u64>,
+    /// Units that load takes away.
+    pub units_removed: u64,
+    /// Whole messages that go.
+    pub messages_dropped: u64,
+    /// Exit code, where nothing starts.
+    pub exit_code: Option<i32>,
+}
+
+/// One release.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// The release.
+    pub version: String,
+    /// Its starts, one a column; remedies that it does not know are left out.
+    pub cells: Vec<Cell>,
+}
+
+/// Release and column that lose least.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Best {
+    /// The release.
+    pub version: String,
+    /// The column.
+    pub column: String,
+}
+
+/// The table.
+#[derive(Debug, Clone, Serialize)]
+pub struct Comparison {
+    /// As in the answer to a preview.
+    pub schema_version: u32,
+    /// The store.
+    pub store: StoreSeen,
+    /// What the comparison goes by.
+    pub assumed: Assumed,
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// The releases.
+    pub rows: Vec<Row>,
+    /// The start that loses least; absent if nothing can be told.
+    pub best: Option<Best>,
+}
+
+/// Reads `A,B,…`.
+///
+/// # Errors
+/// The first that is no release.
+pub fn versions(text: &str) -> Result<Vec<Release>, Problem> {
+    let one = |word: &str| {
+        release::parse(word).ok_or_else(|| Problem {
+            name: "versions".to_owned(),
+            found: word.to_owned(),
+            expected: "releases like 5.2.0,5.3.3".to_owned(),
+        })
+    };
+    text.split(',').map(str::trim).map(one).collect()
+}
+
+impl Comparison {
+    /// Computes every cell. Without `versions`: the release of the store, and all known ones above it.
+    ///
+    /// # Errors
+    /// As [`super::Preview::of`].
+    pub fn of(
+        asked: &Asked,
+        around: &Surroundings,
+        versions: &[Release],
+        columns: Columns,
+        budget: &Budget,
+    ) -> Result<Self, PreviewError> {
+        let assumption = Assumption::settle(asked, around)?;
+        let own = assumption.is_release_known.then_some(assumption.question.release);
+        let mut releases = versions.to_vec();
+        if releases.is_empty() {
+            releases.extend(own);
+            releases.extend(KNOWN.iter().filter(|known| own.is_none_or(|own| **known > own)));
+        }
+        let mut names = vec!["as_it_stands".to_owned()];
+        let mut rows = Vec::new();
+        let mut best = None;
+        for number in releases {
+            let mut as_it_stands = assumption.clone();
+            as_it_stands.question.release = number;
+            as_it_stands.is_release_known = true;
+            let version = format!("{}.{}.{}", number.0, number.1, number.2);
+            let mut cells = Vec::new();
+            let mut starts = vec![(names[0].clone(), as_it_stands.clone())];
+            starts.extend(others(&as_it_stands, columns));
+            for (column, start) in starts {
+                let forecast = run(&start, budget)?;
+                if forecast.verdict != Verdict::Inconclusive
+                    && best.as_ref().is_none_or(|(least, _)| rank(&forecast) < *least)
+                {
+                    let start = Best { version: version.clone(), column: column.clone() };
+                    best = Some((rank(&forecast), start));
+                }
+                if !names.contains(&column) {
+                    names.push(column.clone());
+                }
+                cells.push(Cell::of(column, &forecast));
+            }
+            rows.push(Row { version, cells });
+        }
+        Ok(Self {
+            schema_version: SCHEMA_VERSION,
+            store: assumption.store,
+            assumed: assumption.assumed,
+            columns: names,
+            rows,
+            best: best.map(|(_, best)| best),
+        })
+    }
+
+    /// The worst verdict of a start as it stands.
+    #[must_use]
+    pub fn worst(&self) -> Verdict {
+        let own = self.rows.iter().filter_map(|row| row.cells.first());
+        own.map(|cell| cell.verdict).max().unwrap_or(Verdict::Inconclusive)
+    }
+
+    /// The table for a terminal.
+    #[must_use]
+    pub fn text(&self, width: usize) -> String {
+        let mut text = format!(
+            "{}\n\n",
+            wrapped(
+                &format!(
+                    "{}, {}, {} stop: verdict, and what is lost (units without index, messages cut from the log)",
+                    self.store.root,
+                    self.store.mode.as_str(),
+                    self.assumed.shutdown
+                ),
+                "",
+                width
+            )
+        );
+        // Columns of the JSON are rows here: there may be a dozen releases, but then a terminal is wide enough for few only.
+        for chunk in self.rows.chunks(3) {
+            let mut head = vec![("", Lean::Left)];
+            head.extend(chunk.iter().map(|row| (row.version.as_str(), Lean::Left)));
+            let line = |column: &String| {
+                let mut cells = vec![column.clone()];
+                cells.extend(chunk.iter().map(|row| {
+                    let cell = row.cells.iter().find(|cell| cell.column == *column);
+                    cell.map_or_else(|| "-".to_owned(), Cell::text)
+                }));
+                cells
+            };
+            let lines: Vec<_> = self.columns.iter().map(line).collect();
+            text.push_str(&table(&head, &lines, width));
+            text.push('\n');
+        }
+        if let Some(Best { version, column }) = &self.best {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "Least is lost by {version} with {column}; `preview` tells the steps.");
+        }
+        text
+    }
+}
+
+fn others(as_it_stands: &Assumption, columns: Columns) -> Vec<(String, Assumption)> {
+    match columns {
+        Columns::Remedies => {
+            same_release(as_it_stands).into_iter().map(|attempt| (attempt.id, attempt.assumption)).collect()
+        }
+        Columns::Shutdowns => [("clean_stop", Shutdown::Clean), ("unclean_stop", Shutdown::Unclean)]
+            .into_iter()
+            .map(|(name, shutdown)| {
+                let mut changed = as_it_stands.clone();
+                changed.question.shutdown = shutdown;
+                (name.to_owned(), changed)
+            })
+            .collect(),
+    }
+}
+
+impl Cell {
+    fn of(column: String, forecast: &Forecast) -> Self {
+        let is_start = forecast.start.outcome == "starts";
+        Self {
+            column,
+            verdict: forecast.verdict,
+            units_lost: forecast.totals.units_lost.filter(|_| is_start),
+            units_removed: forecast.totals.units_removed,
+            messages_dropped: forecast.totals.messages_dropped,
+            exit_code: forecast.start.exit_code,
+        }
+    }
+
+    fn text(&self) -> String {
+        match (self.units_lost, self.messages_dropped) {
+            (Some(0), 0) | (None, _) => self.verdict.as_str().to_owned(),
+            (Some(lost), 0) => format!("{} {lost}", self.verdict.as_str()),
+            (Some(lost), dropped) => format!("{} {lost}+{dropped}", self.verdict.as_str()),
+        }
+    }
+}

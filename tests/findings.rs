@@ -1,0 +1,139 @@
+//! Every kind of finding is raised by a store of a real broker, damaged where that takes damage.
+
+#![allow(clippy::unwrap_used, reason = "a test says by failing what was not there")]
+
+#[path = "support/recovery_case.rs"]
+mod recovery_case;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use recovery_case::Case;
+use rocketmq_store_exporter::broker::release::VersionSource;
+use rocketmq_store_exporter::preview::assumption::Assumption;
+use rocketmq_store_exporter::preview::finding::CATALOGUE;
+use rocketmq_store_exporter::preview::{Asked, Preview, Surroundings, answer};
+use rocketmq_store_exporter::recovery::{Budget, Verdict};
+use rocketmq_store_exporter::store::layout::LogKind;
+
+fn asked(case: &Case) -> (Asked, tempfile::NamedTempFile) {
+    let conf = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(conf.path(), case.conf_text()).unwrap();
+    let asked = Asked {
+        root: case.root().to_owned(),
+        broker_conf: Some(conf.path().to_owned()),
+        version: Some((case.text("version").to_owned(), VersionSource::Flag)),
+        mode: LogKind::ALL.into_iter().find(|mode| mode.as_str() == case.text("mode")),
+        ..Asked::default()
+    };
+    (asked, conf)
+}
+
+fn preview(case: &Case, change: impl FnOnce(&mut Asked), budget: &Budget) -> Preview {
+    let (mut asked, _conf) = asked(case);
+    change(&mut asked);
+    Preview::of(&asked, &Surroundings::default(), budget).unwrap()
+}
+
+fn ids(preview: &Preview) -> BTreeSet<&'static str> {
+    preview.findings.iter().map(|finding| finding.id).collect()
+}
+
+fn killed() -> Case {
+    Case::named("5.2.0-dledger-f0")
+}
+
+/// What no fixture shows as it is: stores changed by hand, and questions of another kind.
+fn made_by_hand() -> BTreeMap<&'static str, Preview> {
+    let plain = |name: &str| Case::named(name);
+    let mut found = BTreeMap::new();
+    let unlimited = Budget::default();
+    let all = |_: &mut Asked| {};
+    found.insert("RELEASE_UNKNOWN", preview(&killed(), |asked| asked.version = None, &unlimited));
+    let set = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    found.insert(
+        "NOT_MODELLED",
+        preview(&killed(), |asked| asked.overrides.push(set("storeType", "defaultRocksDB")), &unlimited),
+    );
+    found.insert("MODE_NOT_TOLD", preview(&killed(), |asked| asked.mode = None, &unlimited));
+    let small = Budget { bytes: Some(100), ..Budget::default() };
+    found.insert("BUDGET_USED_UP", preview(&killed(), all, &small));
+    let newer = |asked: &mut Asked| asked.version = Some(("6.1.0".to_owned(), VersionSource::Flag));
+    found.insert("RELEASE_NEWER", preview(&killed(), newer, &unlimited));
+    let both = |asked: &mut Asked| {
+        asked.overrides.push(set("enableControllerMode", "true"));
+        asked.overrides.push(set("enableDLegerCommitLog", "true"));
+    };
+    found.insert("CONTROLLER_AND_DLEDGER", preview(&killed(), both, &unlimited));
+    let case = plain("5.2.0-plain-f0");
+    let log = case.root().join("commitlog");
+    for entry in std::fs::read_dir(log).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    found.insert("CQ_DELETED_WITHOUT_LOG", preview(&case, all, &unlimited));
+    let case = plain("5.2.0-plain-f0");
+    std::fs::write(case.root().join("commitlog/notes"), vec![0; 16384]).unwrap();
+    found.insert("FILE_FOREIGN_NAME", preview(&case, all, &unlimited));
+    let case = plain("5.2.0-plain-f0");
+    std::fs::create_dir_all(case.root().join("index/20261123000000000")).unwrap();
+    found.insert("INDEX_UNREADABLE", preview(&case, all, &unlimited));
+    let case = plain("5.2.0-plain-f0");
+    std::fs::create_dir_all(case.root().join("config")).unwrap();
+    let offsets = r#"{"offsetTable":{"T0@G1":{0:7,1:99999},"gone@G2":{0:1}}}"#;
+    std::fs::write(case.root().join("config/consumerOffset.json"), offsets).unwrap();
+    let beyond = preview(&case, all, &unlimited);
+    let evidence = beyond.findings.iter().find(|found| found.id == "CONSUMER_OFFSETS_BEYOND_MAX").unwrap();
+    assert_eq!(evidence.evidence["offsets"], 2);
+    assert_eq!(evidence.evidence["groups"], serde_json::json!(["G1", "G2"]));
+    found.insert("CONSUMER_OFFSETS_BEYOND_MAX", beyond);
+    let case = plain("5.2.0-plain-f0");
+    let queue = case.root().join("consumequeue/T9/0");
+    std::fs::create_dir_all(&queue).unwrap();
+    let mut units = Vec::new();
+    for (physical, size) in [(0_i64, i32::MAX), (0, i32::MAX), (1 << 40, 100)] {
+        units.extend(physical.to_be_bytes());
+        units.extend(size.to_be_bytes());
+        units.extend([0; 8]);
+    }
+    units.resize(200, 0);
+    std::fs::write(queue.join(format!("{:020}", 0)), units).unwrap();
+    found.insert("CQ_MAXIMUM_TWO_GIB", preview(&case, all, &unlimited));
+    found.insert("STORE_MOVED", moved());
+    found
+}
+
+/// As if a file had gone while it was read.
+fn moved() -> Preview {
+    let case = killed();
+    let (asked, _conf) = asked(&case);
+    let assumption = Assumption::settle(&asked, &Surroundings::default()).unwrap();
+    let mut forecast = answer::run(&assumption, &Budget::default()).unwrap();
+    assert!(forecast.consistent);
+    forecast.consistent = false;
+    Preview::put_together(assumption, forecast, Vec::new())
+}
+
+#[test]
+fn each_kind_of_finding_is_raised() {
+    let mut raised: BTreeMap<&str, String> = BTreeMap::new();
+    for path in Case::all() {
+        let case = Case::unpack(&path);
+        let found = preview(&case, |_| {}, &Budget::default());
+        for id in ids(&found) {
+            raised.entry(id).or_insert_with(|| path.file_stem().unwrap().to_string_lossy().into_owned());
+        }
+        assert_ne!(found.forecast.verdict, Verdict::Inconclusive, "{}", path.display());
+        assert!(found.forecast.consistent, "{}: nothing moves here", path.display());
+        if found.forecast.verdict >= Verdict::IndexLoss {
+            let is_critical =
+                found.findings.first().is_some_and(|finding| finding.severity.as_str() == "critical");
+            assert!(is_critical, "{}: {:?} without a reason", path.display(), found.forecast.verdict);
+        }
+    }
+    for (id, found) in &made_by_hand() {
+        assert!(ids(found).contains(id), "{id}: {:?}", found.findings);
+        raised.entry(id).or_insert_with(|| "made by hand".to_owned());
+    }
+    let missing: Vec<_> =
+        CATALOGUE.iter().map(|kind| kind.id).filter(|id| !raised.contains_key(id)).collect();
+    assert!(missing.is_empty(), "no store raises {missing:?}; raised were {raised:#?}");
+}

@@ -1,0 +1,269 @@
+//! `preview` and `compare` as their users call them: exit codes, the shape of the JSON, the text.
+
+#![allow(clippy::unwrap_used, reason = "a test says by failing what was not there")]
+
+#[path = "support/recovery_case.rs"]
+mod recovery_case;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use recovery_case::Case;
+use serde_json::Value;
+
+/// A broker of 5.2.0 in DLedger mode, killed, with 7 segments and 278 units.
+struct Killed {
+    case: Case,
+    conf: tempfile::NamedTempFile,
+}
+
+impl Killed {
+    fn new() -> Self {
+        let case = Case::named("5.2.0-dledger-f0");
+        let conf = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(conf.path(), case.conf_text()).unwrap();
+        Self { case, conf }
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        let (command, rest) = args.split_first().unwrap();
+        Command::new(env!("CARGO_BIN_EXE_rocketmq-store-exporter"))
+            .env_clear()
+            .env("COLUMNS", "80")
+            .arg(command)
+            .current_dir(self.case.root())
+            .args(["--store.path", "."])
+            .args(["--broker.conf".as_ref(), self.conf.path().as_os_str()])
+            .args(rest)
+            .output()
+            .unwrap()
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let output = self.run(args);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+}
+
+fn names(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn the_json_has_all_that_is_promised() {
+    let killed = Killed::new();
+    let found = killed.json(&["preview", "--broker.version", "5.2.0", "--format", "json", "--digest"]);
+    for (at, promised) in [
+        (
+            "",
+            "schema_version verdict complete consistent store assumed start commitlog ledger truncation reput_from \
+             queues totals files index log findings remedies estimate not_modelled",
+        ),
+        ("/store", "root mode broker_state"),
+        ("/assumed", "version version_source shutdown shutdown_source overrides without"),
+        ("/start", "outcome exit_code reason path"),
+        (
+            "/commitlog",
+            "min_offset max_offset scan_from scan_end truncate_to messages_scanned segments_unlinked bytes_dropped \
+             messages_dropped",
+        ),
+        ("/ledger", "begin_index end_index committed_index committed_offset"),
+        ("/truncation", "fires consumequeue_max_physical_offset process_offset"),
+        ("/queues/0", "topic queue before after_load units_removed units_added units_lost next_offset"),
+        ("/queues/0/before", "min_offset max_offset max_physical_offset files"),
+        ("/queues/0/after_load", "min_offset max_offset max_physical_offset files units_sha1"),
+        (
+            "/totals",
+            "queues queues_changed queues_emptied units_removed units_added units_lost messages_dropped files_unlinked",
+        ),
+        ("/files", "unlinked created"),
+        ("/index", "unlinked"),
+        ("/log/0", "level text count"),
+        ("/findings/0", "id severity summary evidence upstream releases"),
+        ("/remedies/0", "id title steps verdict units_lost"),
+        ("/estimate", "duration_seconds basis bytes_to_read files_to_open"),
+    ] {
+        let object = found.pointer(at).unwrap_or_else(|| panic!("{at}"));
+        let there = names(object);
+        for name in promised.split_whitespace() {
+            assert!(there.contains(&name), "{at}/{name} is missing in {there:?}");
+        }
+    }
+    assert_eq!(found["schema_version"], 1);
+    assert_eq!(found["verdict"], "index_loss");
+    assert_eq!(found["totals"]["units_lost"], 109);
+    assert_eq!(found["findings"][0]["id"], "CQ_WIPE_DUP_INFO");
+    assert_eq!(found["findings"][0]["upstream"], "apache/rocketmq#8032");
+    assert_eq!(found["remedies"][0]["id"], "remove_abort");
+    assert_eq!(found["remedies"][0]["units_lost"], 0);
+    assert_eq!(found["assumed"]["shutdown_source"], "abort_file");
+}
+
+#[test]
+fn only_changed_queues_are_listed_unless_all_are_asked_for() {
+    let killed = Killed::new();
+    let changed = killed.json(&["preview", "--broker.version", "5.2.0", "--format", "json"]);
+    let all = killed.json(&["preview", "--broker.version", "5.2.0", "--format", "json", "--queues", "all"]);
+    let total = all["totals"]["queues"].as_u64().unwrap();
+    assert_eq!(u64::try_from(all["queues"].as_array().unwrap().len()).unwrap(), total);
+    let listed = changed["queues"].as_array().unwrap();
+    assert!(!listed.is_empty() && u64::try_from(listed.len()).unwrap() < total);
+    let is_sorted = |queues: &[Value]| {
+        queues
+            .is_sorted_by_key(|queue| (queue["topic"].as_str().unwrap().to_owned(), queue["queue"].as_i64()))
+    };
+    assert!(is_sorted(all["queues"].as_array().unwrap()));
+}
+
+#[test]
+fn exit_codes_tell_what_was_asked_for() {
+    let killed = Killed::new();
+    let code = |args: &[&str]| killed.run(args).status.code().unwrap();
+    let version = ["--broker.version", "5.2.0"];
+    let with = |more: &[&'static str]| [&["preview"], &version[..], more].concat();
+    assert_eq!(code(&with(&[])), 0);
+    assert_eq!(code(&with(&["--fail-on", "message_loss"])), 0, "index_loss is not as bad");
+    assert_eq!(code(&with(&["--fail-on", "index_loss"])), 1);
+    assert_eq!(code(&with(&["--fail-on", "trimmed"])), 1);
+    assert_eq!(code(&with(&["--shutdown", "clean", "--fail-on", "trimmed"])), 0);
+    assert_eq!(code(&with(&["--fail-on", "loss"])), 2);
+    assert_eq!(code(&with(&["--unknown"])), 2);
+    assert_eq!(code(&["preview"]), 0, "a release that is not known is an answer");
+    assert_eq!(code(&["preview", "--fail-on", "index_loss"]), 4);
+    assert_eq!(code(&["compare", "--versions", "5.1.4,5.2.0", "--fail-on", "index_loss"]), 1);
+    assert_eq!(code(&["compare", "--versions", "5.1.4", "--fail-on", "index_loss"]), 0);
+}
+
+#[test]
+fn a_store_that_is_not_there_could_not_be_asked() {
+    let output = Command::new(env!("CARGO_BIN_EXE_rocketmq-store-exporter"))
+        .env_clear()
+        .args(["preview", "--store.path", "/nonexistent", "--broker.version", "5.2.0"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(told, "/nonexistent: expected the broker's storePathRootDir, found: missing\n");
+}
+
+#[test]
+fn every_problem_of_a_call_is_told() {
+    let killed = Killed::new();
+    let output = killed.run(&[
+        "preview",
+        "--broker.version",
+        "latest",
+        "--shutdown",
+        "dirty",
+        "--without",
+        "log",
+        "--format",
+        "yaml",
+        "--queues",
+        "some",
+        "--budget.bytes",
+        "much",
+        "--budget.time",
+        "long",
+        "--fail-on",
+        "loss",
+        "--mode",
+        "raft",
+    ]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8(output.stderr).unwrap();
+    for name in [
+        "version",
+        "shutdown",
+        "without",
+        "format",
+        "queues",
+        "budget.bytes",
+        "budget.time",
+        "fail-on",
+        "mode",
+    ] {
+        assert!(told.lines().any(|line| line.starts_with(&format!("{name}: found "))), "{name} in {told}");
+    }
+    let output = killed.run(&["preview", "--set", "recheckReputOffsetFromCQ=true", "--set", "brokerId=x"]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("recheckReputOffsetFromCQ=true") && told.contains("brokerId=x"), "{told}");
+}
+
+#[test]
+fn what_is_set_and_what_is_taken_for_missing_changes_the_answer() {
+    let killed = Killed::new();
+    let ask = |more: &[&str]| {
+        let args = [&["preview", "--broker.version", "5.2.0", "--format", "json"], more].concat();
+        let found = killed.json(&args);
+        (found["verdict"].as_str().unwrap().to_owned(), found["assumed"].clone())
+    };
+    let (verdict, assumed) = ask(&["--set", "recheckReputOffsetFromCq=true"]);
+    assert_eq!(verdict, "reindexed");
+    assert_eq!(assumed["overrides"]["recheckReputOffsetFromCq"], "true");
+    let (verdict, assumed) = ask(&["--without", "dledger-checkpoint", "--without", "index"]);
+    assert_eq!(verdict, "reindexed");
+    assert_eq!(assumed["without"], serde_json::json!(["dledger-checkpoint", "index"]));
+    assert_eq!(ask(&["--without", "abort"]).0, "unchanged");
+    let (verdict, assumed) = ask(&["--shutdown", "clean"]);
+    assert_eq!(verdict, "unchanged");
+    assert_eq!((&assumed["shutdown"], &assumed["shutdown_source"]), (&"clean".into(), &"flag".into()));
+}
+
+#[test]
+fn a_budget_that_is_used_up_is_told_and_guesses_nothing() {
+    let killed = Killed::new();
+    let found =
+        killed.json(&["preview", "--broker.version", "5.2.0", "--format", "json", "--budget.bytes", "1000"]);
+    assert_eq!(found["verdict"], "inconclusive");
+    assert_eq!(found["complete"], false);
+    assert_eq!(found["findings"][0]["id"], "BUDGET_USED_UP");
+}
+
+#[test]
+fn a_store_can_be_looked_at_once() {
+    let killed = Killed::new();
+    let found = killed.json(&["inspect", "--format", "json"]);
+    assert_eq!(found["store"]["log_kind"], "dledger");
+    assert_eq!(found["store"]["commitlog"]["max_offset"], 103_831);
+    let units: i64 = found["queues"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|queue| queue["max_offset"].as_i64().unwrap() - queue["min_offset"].as_i64().unwrap())
+        .sum();
+    assert_eq!(units, 278);
+    let text = String::from_utf8(killed.run(&["inspect"]).stdout).unwrap();
+    assert!(text.contains("Log           0 to 103831, 7 files, 0 gaps"), "{text}");
+    assert_eq!(killed.run(&["inspect", "--format", "xml", "--mode", "raft"]).status.code(), Some(2));
+    let nowhere = Command::new(env!("CARGO_BIN_EXE_rocketmq-store-exporter"))
+        .args(["inspect", "--store.path", "/nonexistent"])
+        .output()
+        .unwrap();
+    assert_eq!(nowhere.status.code(), Some(3));
+}
+
+#[test]
+fn the_text_fits_a_terminal_and_ends_with_the_next_step() {
+    let killed = Killed::new();
+    for (name, args) in [
+        ("preview-killed", &["preview", "--broker.version", "5.2.0"][..]),
+        ("preview-clean", &["preview", "--broker.version", "5.2.0", "--shutdown", "clean"]),
+        ("compare-remedies", &["compare", "--broker.version", "5.2.0", "--remedies"]),
+    ] {
+        let output = killed.run(args);
+        let text = String::from_utf8(output.stdout).unwrap();
+        for line in text.lines() {
+            let width = line.chars().count();
+            let is_one_word = line.split_whitespace().count() == 1;
+            assert!(width <= 80 || is_one_word, "{name}: {width} wide: {line}");
+        }
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.txt"));
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&golden, &text).unwrap();
+        }
+        assert_eq!(text, std::fs::read_to_string(&golden).unwrap_or_default(), "{name}");
+    }
+}
