@@ -116,7 +116,7 @@ metrics! {
     PREVIEW_COMPLETE Gauge "recovery_preview_complete" [] "Whether the last preview read everything it needed."
     PREVIEW_CONSISTENT Gauge "recovery_preview_consistent" [] "Whether nothing moved while the last preview was made."
     PREVIEW_UNITS_REMOVED Gauge "recovery_preview_units_removed" [] "Units that the next start would take from the queues."
-    PREVIEW_UNITS_LOST Gauge "recovery_preview_units_lost" [] "Units missing after the next start whose messages are in the log and which nothing would put again."
+    PREVIEW_UNITS_LOST Gauge "recovery_preview_units_lost" [] "Units missing after the next start whose messages are in the part of the log that recovery reads, and which nothing would put again."
     PREVIEW_QUEUES_EMPTIED Gauge "recovery_preview_queues_emptied" [] "Queues that would have units before the next start and none after it."
     PREVIEW_FILES_UNLINKED Gauge "recovery_preview_files_unlinked" [] "Files that the next start would unlink."
     PREVIEW_MESSAGES_DROPPED Gauge "recovery_preview_messages_dropped" [] "Whole messages that the next start would cut out of the log."

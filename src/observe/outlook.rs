@@ -7,7 +7,7 @@ use super::phase::Phase;
 use crate::preview::answer::run;
 use crate::preview::assumption::Assumption;
 use crate::preview::{Asked, Preview, PreviewError, Surroundings};
-use crate::recovery::{Budget, Shutdown};
+use crate::recovery::{Budget, Reach, Shutdown};
 use crate::units::EpochMillis;
 
 /// A forecast of the next start, and when it was made.
@@ -54,7 +54,9 @@ impl Foreteller {
             asked.shutdown = Shutdown::Unclean;
         }
         let budget = Budget { bytes: Some(self.max_bytes), deadline: began.checked_add(self.max_time) };
-        let assumption = Assumption::settle(&asked, &around)?;
+        let mut assumption = Assumption::settle(&asked, &around)?;
+        // What went long ago is counted elsewhere, and cold data is not read for it.
+        assumption.question.reach = Reach::Recent;
         let forecast = run(&assumption, &budget)?;
         let preview = Arc::new(Preview::put_together(assumption, forecast, Vec::new()));
         Ok(Outlook { made_at: now, took: began.elapsed(), preview, is_of_running })

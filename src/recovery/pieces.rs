@@ -252,6 +252,8 @@ impl<'r> Reading<'r> {
         piece.records.clear();
         (piece.bytes_at, piece.first, piece.end) = (from, range.end, range.end);
         let place = |at: usize| i64::try_from(at).unwrap_or(i64::MAX);
+        // Room for a last message that goes on, so that nothing has to move.
+        bytes.reserve(len + 4 * BEYOND);
         bytes.resize((len + BEYOND).min(limit - from), 0);
         open.read_ahead(self.disk, place(from), bytes)?;
         let mut at = 0;

@@ -3,7 +3,7 @@
 //! | store | what |
 //! |---|---|
 //! | log | one segment of 1 GiB with about 930,000 messages in 64 queues, killed: the walk begins at the first segment |
-//! | queues | 20,000 queues of one file, and a log of 1,000,000 short messages |
+//! | queues | 19,200 queues of one file, and a log of 960,000 short messages; a broker with 20,000 descriptors cannot hold more |
 //! | files | 20,000 queues of ten full files |
 //!
 //! The bare pass computes the checksums of message-sized pieces of the segment, which it holds in memory. The broker's rows
@@ -86,10 +86,10 @@ fn log(root: &Path, broker: &Result<Broker, String>) {
 
 fn queues(root: &Path, broker: &Result<Broker, String>) {
     let mut store = StoreWriter::new(root, Log::Plain, GIB, QUEUE_FILE_LEN);
-    fill(&mut store, 50);
-    println!("\nqueues: 20,000 of one file");
+    fill(&mut store, 48, 50);
+    println!("\nqueues: 19,200 of one file");
     let found = told(root, QUEUE_FILE_LEN, GIB);
-    assert_eq!((found.totals.units_lost, found.totals.queues), (Some(0), 20_000));
+    assert_eq!((found.totals.units_lost, found.totals.queues), (Some(0), 19_200));
     let ours = fastest(5, || told(root, QUEUE_FILE_LEN, GIB));
     row("forecast", ours, None);
     beside(broker, root, QUEUE_FILE_LEN, ours);
@@ -98,7 +98,7 @@ fn queues(root: &Path, broker: &Result<Broker, String>) {
 fn files(root: &Path) {
     let file_len = 20 * 5;
     let mut store = StoreWriter::new(root, Log::Plain, GIB, file_len);
-    fill(&mut store, 50);
+    fill(&mut store, 50, 50);
     println!("\nfiles: 20,000 queues of ten full files");
     let found = told(root, file_len, GIB);
     assert_eq!((found.totals.units_lost, found.totals.queues), (Some(0), 20_000));
@@ -107,11 +107,11 @@ fn files(root: &Path) {
     println!("    {} MiB resident at most, of the whole benchmark", peak_kib() / 1024);
 }
 
-fn fill(store: &mut StoreWriter, units: usize) {
+fn fill(store: &mut StoreWriter, queues: i32, units: usize) {
     let topics: Vec<usize> = (0..400).map(|at| store.topic(&format!("topic-{at:03}"))).collect();
     for _ in 0..units {
         for topic in &topics {
-            for queue in 0..50 {
+            for queue in 0..queues {
                 store.append(*topic, queue, 100);
             }
         }
@@ -226,7 +226,9 @@ impl Broker {
         let copied =
             Command::new("cp").arg("-a").arg("--sparse=always").arg(root).arg(&copy).status().unwrap();
         assert!(copied.success());
-        let told = Command::new("java")
+        // A broker holds every file of its queues open.
+        let told = Command::new("sh")
+            .args(["-c", "ulimit -n $(ulimit -H -n) && exec java \"$@\"", "java"])
             .arg("-Xmx2g")
             .arg("-cp")
             .arg(format!("{}:{}/*", self.classes.display(), jars.display()))
