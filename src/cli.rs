@@ -6,6 +6,7 @@
 
 mod inspect;
 mod preview;
+mod progress;
 
 use std::io::Write;
 use std::path::PathBuf;

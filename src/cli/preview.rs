@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::progress::Progress;
 use super::{EXIT_COULD_NOT_RUN, EXIT_RAN, EXIT_WRONG_USAGE};
 use crate::app;
 use crate::config::{parse_bytes, parse_duration};
+use crate::preview::assumption::Assumption;
 use crate::preview::comparison::{self, Columns, Comparison};
-use crate::preview::{Asked, Preview, PreviewError, Problem, QueueScope, Surroundings, answer, text};
+use crate::preview::{Asked, Preview, PreviewError, Problem, QueueScope, Surroundings, answer, remedy, text};
 use crate::recovery::{Budget, Verdict};
 
 /// Exit code of a command that ran, and found what `--fail-on` was to fail on.
@@ -112,6 +114,17 @@ struct Read {
     fail_on: Option<Verdict>,
 }
 
+impl Read {
+    fn settled(&self) -> Result<Assumption, PreviewError> {
+        Assumption::settle(&self.asked, &self.around)
+    }
+}
+
+/// Bytes that so many forecasts read at most.
+fn total(assumption: &Assumption, starts: usize) -> u64 {
+    assumption.log_bytes().saturating_mul(u64::try_from(starts).unwrap_or(1))
+}
+
 /// Takes values one by one, and remembers what was wrong with each.
 #[derive(Default)]
 struct Problems(Vec<Problem>);
@@ -169,7 +182,11 @@ impl PreviewFlags {
         let mut read = self.question.read(&mut problems);
         read.asked.digest = self.digest;
         let scope = problems.take(QueueScope::read(&self.queues)).unwrap_or_default();
-        let outcome = refuse(problems).and_then(|()| Preview::of(&read.asked, &read.around, &read.budget));
+        let outcome = refuse(problems).and_then(|()| read.settled()).and_then(|assumption| {
+            let starts = 1 + remedy::attempts(&assumption).len();
+            let _progress = Progress::start(total(&assumption, starts));
+            Preview::by(assumption, &read.budget)
+        });
         finish(outcome, &read, |preview| {
             let verdict = preview.forecast.verdict;
             let text = match read.format {
@@ -190,8 +207,11 @@ impl CompareFlags {
         let versions = self.versions.as_deref().map(comparison::versions);
         let versions = versions.and_then(|versions| problems.take(versions)).unwrap_or_default();
         let columns = if self.remedies { Columns::Remedies } else { Columns::Shutdowns };
-        let outcome = refuse(problems)
-            .and_then(|()| Comparison::of(&read.asked, &read.around, &versions, columns, &read.budget));
+        let outcome = refuse(problems).and_then(|()| read.settled()).and_then(|assumption| {
+            let starts = versions.len().max(1) * (1 + remedy::attempts(&assumption).len());
+            let _progress = Progress::start(total(&assumption, starts));
+            Comparison::by(assumption, &versions, columns, &read.budget)
+        });
         finish(outcome, &read, |comparison| {
             let text = match read.format {
                 Format::Text => comparison.text(width()),

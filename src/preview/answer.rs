@@ -97,7 +97,14 @@ impl Preview {
     /// # Errors
     /// What is wrong with the question, or keeps the store from being read.
     pub fn of(asked: &Asked, around: &Surroundings, budget: &Budget) -> Result<Self, PreviewError> {
-        let assumption = Assumption::settle(asked, around)?;
+        Self::by(Assumption::settle(asked, around)?, budget)
+    }
+
+    /// Answers a question that is settled, remedies included.
+    ///
+    /// # Errors
+    /// What keeps the store from being read.
+    pub fn by(assumption: Assumption, budget: &Budget) -> Result<Self, PreviewError> {
         let forecast = run(&assumption, budget)?;
         let remedies = remedy::remedies(&assumption, &forecast, budget)?;
         Ok(Self::put_together(assumption, forecast, remedies))

@@ -14,6 +14,7 @@ use crate::label::label_set;
 use crate::recovery::{Question, Reach, Shutdown};
 use crate::store::layout::{Layout, LayoutOptions, LogKind, QueueKind};
 use crate::store::lock::{self, LockState};
+use crate::store::segments::Segments;
 use crate::watch::Releases;
 use crate::watch::lines::LogTail;
 
@@ -175,6 +176,15 @@ impl Assumption {
             is_mode_left_open: asked.broker_conf.is_some() && told.is_none(),
             not_modelled,
         })
+    }
+}
+
+impl Assumption {
+    /// Bytes of the log that a forecast may have to read.
+    #[must_use]
+    pub fn log_bytes(&self) -> u64 {
+        Segments::list(&self.layout.log_dirs, None)
+            .map_or(0, |segments| segments.list.iter().map(|segment| segment.allocated).sum())
     }
 }
 

@@ -102,7 +102,19 @@ impl Comparison {
         columns: Columns,
         budget: &Budget,
     ) -> Result<Self, PreviewError> {
-        let assumption = Assumption::settle(asked, around)?;
+        Self::by(Assumption::settle(asked, around)?, versions, columns, budget)
+    }
+
+    /// The same for a question that is settled.
+    ///
+    /// # Errors
+    /// What keeps the store from being read.
+    pub fn by(
+        assumption: Assumption,
+        versions: &[Release],
+        columns: Columns,
+        budget: &Budget,
+    ) -> Result<Self, PreviewError> {
         let own = assumption.is_release_known.then_some(assumption.question.release);
         let mut releases = versions.to_vec();
         if releases.is_empty() {

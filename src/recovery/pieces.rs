@@ -419,3 +419,79 @@ impl Ahead {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::BrokerConf;
+    use crate::demo::{Capture, Stage};
+    use crate::recovery::dropped::next_magic;
+    use crate::recovery::file_list::{FileList, Loader};
+    use crate::recovery::release::Rules;
+
+    /// What is met in a segment, damage stepped over; with pieces of this length.
+    fn met(list: &FileList, from: i64, piece: usize) -> Vec<String> {
+        let (disk, names) = (Disk::default(), Names::default());
+        let (rules, conf) = (Rules::of((5, 3, 3)).unwrap(), BrokerConf::default());
+        let parser = Parser::new(&rules, &conf, false);
+        let checks = Checks { crc: true, dup_info: false };
+        let reading = Reading { piece, ..Reading::new(&disk, &parser, &names, Records::Entries, checks) };
+        let mut met = Vec::new();
+        let file = &list.files[0];
+        let each = |at: i64, what: Met<'_>| match what {
+            Met::Message(record, bytes) => {
+                assert_eq!(i64::try_from(bytes.len()).unwrap(), record.byte_len());
+                let name = names.get(record.name);
+                met.push(format!("{at} {name:?} {} {:?}", record.physical, record.size));
+                Ok(Go::On)
+            }
+            Met::Blank => {
+                met.push(format!("{at} blank"));
+                Ok(Go::Stop)
+            }
+            Met::Fail(failure) => {
+                met.push(format!("{at} {failure:?}"));
+                let next = next_magic(&disk, list, file, Records::Entries, at + 1)?;
+                Ok(next.map_or(Go::Stop, Go::To))
+            }
+        };
+        reading.segment(file, from..list.file_len, each).unwrap();
+        met
+    }
+
+    #[test]
+    fn what_is_met_does_not_depend_on_how_the_segment_is_cut() {
+        let capture = Capture::embedded().unwrap();
+        let stage = capture.manifest().stage(Stage::Killed);
+        let log = stage.files.iter().find(|file| file.path.contains("/data/")).unwrap();
+        let whole = capture.content(&log.from).to_vec();
+        let mut random = 0x2545_F491_4F6C_DD1D_u64;
+        let mut below = |limit: usize| {
+            random = (random ^ (random << 13)) ^ ((random ^ (random << 13)) >> 7);
+            random ^= random << 17;
+            usize::try_from(random % u64::try_from(limit).unwrap()).unwrap()
+        };
+        for damages in [0, 1, 3, 40] {
+            let mut bytes = whole.clone();
+            for _ in 0..damages {
+                let at = below(bytes.len() - 64);
+                match below(3) {
+                    0 => bytes[at] ^= 0x41,
+                    1 => bytes[at..at + 64].fill(0),
+                    // A record inside another one, which a guess may take for the first of its piece.
+                    _ => bytes.copy_within(..600.min(whole.len() - at), at),
+                }
+            }
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join(format!("{:020}", 0)), &bytes).unwrap();
+            let len = i64::try_from(bytes.len()).unwrap();
+            let dirs = [dir.path().to_owned()];
+            let list = FileList::load(&Disk::default(), &dirs, len, Loader::Ledger).unwrap().unwrap();
+            let plain = met(&list, 0, usize::MAX / 4);
+            assert!(plain.len() > 1_900, "{}", plain.len());
+            for piece in [700, 4_096, 65_536] {
+                assert_eq!(met(&list, 0, piece), plain, "{damages} damages, pieces of {piece}");
+            }
+        }
+    }
+}
