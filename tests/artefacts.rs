@@ -103,9 +103,11 @@ fn every_alert_has_a_severity_and_says_what_to_do() {
 
 #[test]
 fn alerts_and_runbooks_are_the_same_set() {
-    let alerts: Vec<String> = rules().into_iter().map(|rule| rule.alert).collect();
-    let names: BTreeSet<String> = alerts.iter().cloned().collect();
-    assert_eq!(names.len(), alerts.len(), "no two rules share a name");
+    let alerts: Vec<_> =
+        rules().into_iter().map(|rule| (rule.alert, rule.labels["severity"].clone())).collect();
+    let both: BTreeSet<_> = alerts.iter().collect();
+    assert_eq!(both.len(), alerts.len(), "no two rules share a name and a severity");
+    let names: BTreeSet<String> = alerts.into_iter().map(|(name, _)| name).collect();
     assert!(names.iter().all(|name| name.starts_with("RocketMQStore")), "{names:?}");
     assert_eq!(names, stems("alerts/runbooks", ".md"));
 }
