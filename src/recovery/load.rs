@@ -319,7 +319,9 @@ impl<'a> Load<'a> {
         let walked = self.walk(&log, &plan)?;
         self.log = log;
         let limit = if is_bounded { walked.last_dispatched_end } else { walked.end };
-        self.settle_confirm(limit, walked.last_start);
+        // The first releases of it begin with the confirm offset that they have, later ones with the segment.
+        let is_left = walked.messages == 0 && !rules.keeps_confirm;
+        self.settle_confirm(limit, if is_left { self.confirm } else { walked.last_start });
         let queue_end =
             if rules.dispatches_from_checkpoint { checkpoint.logics_physical_offset.0 } else { queue_end };
         self.truncate(queue_end, walked.end)

@@ -55,7 +55,7 @@ impl Load<'_> {
         match rules.reput_start {
             ReputStart::QueueEnd => from_queues,
             _ if self.setting.conf.recheck_reput_offset_from_cq => from_queues,
-            ReputStart::LogEnd if self.setting.conf.duplication_enable => self.confirm,
+            ReputStart::LogEnd if self.setting.conf.duplication_enable => self.confirm_offset(),
             ReputStart::LogEnd => self.max_offset(),
             ReputStart::Confirm => self.confirm_offset(),
         }

@@ -68,9 +68,13 @@ public class StoreLoad {
         }
         Object store = store(config, broker, dir);
         if (mode.equals("controller")) {
-            // As the broker does before it loads: nobody has made it a master yet.
+            // As the broker does before it loads: nobody has made it a master yet. The first releases do not know it.
             Object flags = call(store, "getRunningFlags");
-            flags.getClass().getMethod("makeFenced", boolean.class).invoke(flags, true);
+            for (Method method : flags.getClass().getMethods()) {
+                if (method.getName().equals("makeFenced")) {
+                    method.invoke(flags, true);
+                }
+            }
         }
         boolean isLoaded = (Boolean) call(store, "load");
         StringJoiner json = new StringJoiner(",", "{", "}");
@@ -95,9 +99,17 @@ public class StoreLoad {
                 continue;
             }
             Object nobody = Proxy.newProxyInstance(StoreLoad.class.getClassLoader(), new Class<?>[] {wants[2]}, (p, m, a) -> null);
-            return wants.length == 4
-                ? made.newInstance(config, stats, nobody, broker)
-                : made.newInstance(config, stats, nobody, broker, topics(dir));
+            if (wants.length == 5) {
+                return made.newInstance(config, stats, nobody, broker, topics(dir));
+            }
+            Object store = made.newInstance(config, stats, nobody, broker);
+            // Releases before 5.1.1 are told behind their constructor; 4.9 has no kinds of topics.
+            for (Method method : store.getClass().getMethods()) {
+                if (method.getName().equals("setTopicConfigTable")) {
+                    method.invoke(store, topics(dir));
+                }
+            }
+            return store;
         }
         throw new IllegalStateException("no constructor of DefaultMessageStore is known");
     }
@@ -107,7 +119,12 @@ public class StoreLoad {
         ConcurrentMap<Object, Object> topics = new ConcurrentHashMap<>();
         File file = new File(dir, "config/topics.json");
         if (file.isFile()) {
-            Class<?> wrapper = Class.forName("org.apache.rocketmq.remoting.protocol.body.TopicConfigSerializeWrapper");
+            Class<?> wrapper;
+            try {
+                wrapper = Class.forName("org.apache.rocketmq.remoting.protocol.body.TopicConfigSerializeWrapper");
+            } catch (ClassNotFoundException before_it_moved) {
+                wrapper = Class.forName("org.apache.rocketmq.common.protocol.body.TopicConfigSerializeWrapper");
+            }
             Object read = Class.forName("org.apache.rocketmq.remoting.protocol.RemotingSerializable")
                 .getMethod("fromJson", String.class, Class.class).invoke(null, Files.readString(file.toPath()), wrapper);
             topics.putAll((Map<?, ?>) call(read, "getTopicConfigTable"));
