@@ -26,7 +26,8 @@ class Store:
         return sorted(path for one in dirs if one.is_dir() for path in one.iterdir() if path.is_file())
 
     def queue_files(self):
-        return sorted(path for kind in ("consumequeue", "batchconsumequeue") for path in self.root.glob(f"{kind}/*/*/*"))
+        found = (path for kind in ("consumequeue", "batchconsumequeue") for path in self.root.glob(f"{kind}/*/*/*"))
+        return sorted(path for path in found if path.is_file())
 
     def name(self, path):
         return str(path.relative_to(self.root))
