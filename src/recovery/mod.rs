@@ -4,8 +4,8 @@
 //! changes none. [`forecast()`] answers a [`Question`] with plain data. Not modelled: queues in RocksDB, and what
 //! [`Forecast::not_modelled`] names.
 //!
-//! The rules, with their upstream methods; read in releases 4.9.4 to 5.5.0, run against the real store in 4.9.7, 5.1.4, 5.2.0,
-//! 5.3.0, 5.3.2, 5.3.3, 5.4.0 and 5.5.0:
+//! The rules, with their upstream methods; read in releases 4.9.4 to 5.5.0, run against the real store in all of them but 4.9.8
+//! and 5.1.2, of which no broker is published:
 //!
 //! - **R1 truncation of a consume queue** (`ConsumeQueue.truncateDirtyLogicFiles`, `BatchConsumeQueue.truncateDirtyLogicFiles`):
 //!   from the last file back, a file whose first unit's message begins at or behind the cut is unlinked; in the first one that

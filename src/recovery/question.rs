@@ -160,7 +160,7 @@ fn answer(
         log: std::mem::take(&mut load.lines),
         truncation: load.truncation,
         start: start(refusal.as_ref()),
-        not_modelled: not_modelled(question),
+        not_modelled: not_modelled(question, setting.rules),
         ..Forecast::blank(setting.mode, setting.is_clean)
     };
     found.files = FilesForecast {
@@ -361,11 +361,14 @@ impl QueueForecast {
     }
 }
 
-fn not_modelled(question: &Question) -> Vec<String> {
+fn not_modelled(question: &Question, rules: &Rules) -> Vec<String> {
     let conf = &question.conf;
     let mut notes = Vec::new();
     if question.release > NEWEST {
         notes.push(format!("release newer than {}: answered by its rules", version(NEWEST)));
+    }
+    if !rules.is_checked {
+        notes.push(format!("the rules since {} were read in the sources and not run", version(rules.since)));
     }
     let flags = [
         (conf.index_rocksdb_enable, "indexRocksDBEnable"),

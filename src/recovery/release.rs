@@ -138,7 +138,7 @@ pub struct Rules {
 
 const V494: Rules = Rules {
     since: (4, 9, 4),
-    is_checked: false,
+    is_checked: true,
     has_v2: false,
     checks_dup_info: false,
     checks_bounds: false,
@@ -165,10 +165,10 @@ const V494: Rules = Rules {
     compensates_controller: false,
     light_queues: LightQueues::All,
 };
-const V497: Rules = Rules { since: (4, 9, 5), is_checked: true, ..V494 };
+const V497: Rules = Rules { since: (4, 9, 5), ..V494 };
 const V500: Rules = Rules {
     since: (5, 0, 0),
-    is_checked: false,
+    is_checked: true,
     checks_dup_info: true,
     has_batch_queues: true,
     reput_start: ReputStart::LogEnd,
@@ -188,9 +188,11 @@ const V510: Rules = Rules {
 };
 const V511: Rules =
     Rules { since: (5, 1, 1), keeps_confirm: true, light_queues: LightQueues::NotOfRetry, ..V510 };
-const V512: Rules = Rules { since: (5, 1, 2), light_queues: LightQueues::NotOfSystem, ..V511 };
-const V513: Rules = Rules { since: (5, 1, 3), empty_last_file: EmptyLastFile::Delete, ..V512 };
-const V514: Rules = Rules { since: (5, 1, 4), is_checked: true, ..V513 };
+const V512: Rules =
+    Rules { since: (5, 1, 2), is_checked: false, light_queues: LightQueues::NotOfSystem, ..V511 };
+const V513: Rules =
+    Rules { since: (5, 1, 3), is_checked: true, empty_last_file: EmptyLastFile::Delete, ..V512 };
+const V514: Rules = Rules { since: (5, 1, 4), ..V513 };
 const V520: Rules = Rules {
     since: (5, 2, 0),
     has_property_crc: true,
