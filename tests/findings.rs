@@ -137,3 +137,19 @@ fn each_kind_of_finding_is_raised() {
         CATALOGUE.iter().map(|kind| kind.id).filter(|id| !raised.contains_key(id)).collect();
     assert!(missing.is_empty(), "no store raises {missing:?}; raised were {raised:#?}");
 }
+
+#[test]
+fn without_properties_a_watcher_goes_by_the_lengths_of_the_files_that_are_there() {
+    let case = killed();
+    let bare = |asked: &mut Asked| asked.broker_conf = None;
+    let found = preview(&case, bare, &Budget::default());
+    assert_eq!(found.forecast.start.reason, Some("FILE_WRONG_LENGTH"), "upstream's defaults hold");
+    let watcher = |asked: &mut Asked| {
+        bare(asked);
+        asked.goes_by_files = true;
+    };
+    let found = preview(&case, watcher, &Budget::default());
+    assert_eq!((found.forecast.verdict, found.forecast.totals.units_lost), (Verdict::IndexLoss, Some(109)));
+    assert_eq!(found.assumed.overrides["mappedFileSizeCommitLog"], "16384");
+    assert_eq!(found.assumed.overrides["mappedFileSizeConsumeQueue"], "200");
+}

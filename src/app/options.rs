@@ -100,6 +100,7 @@ pub(super) fn asked(config: &Config) -> Asked {
         broker_conf: config.broker.conf.clone(),
         version: version(config),
         mode: mode(config),
+        goes_by_files: true,
         ..Asked::default()
     }
 }

@@ -82,6 +82,16 @@ impl JavaProperties {
     }
 }
 
+impl<'t> FromIterator<(&'t str, &'t str)> for JavaProperties {
+    fn from_iter<I: IntoIterator<Item = (&'t str, &'t str)>>(entries: I) -> Self {
+        let mut properties = Self::default();
+        for (key, value) in entries {
+            properties.set(key, value);
+        }
+        properties
+    }
+}
+
 /// Cuts the file into logical lines, as `Properties.LineReader` does.
 struct Lines<'a> {
     bytes: &'a [u8],

@@ -37,6 +37,8 @@ pub struct Asked {
     pub without: Without,
     /// Whether the units of each queue get a digest.
     pub digest: bool,
+    /// Whether lengths of files that nobody told are taken from the files that are there, not from upstream's defaults.
+    pub goes_by_files: bool,
 }
 
 impl Asked {

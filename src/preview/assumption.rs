@@ -121,6 +121,15 @@ impl Assumption {
         };
         let layout = Layout::detect(&root, &layout)
             .map_err(|state| PreviewError::NoStore { root: root.clone(), state })?;
+        let mut overrides: BTreeMap<String, String> = asked.overrides.iter().cloned().collect();
+        if asked.goes_by_files && asked.broker_conf.is_none() {
+            for (key, len) in lengths(&layout) {
+                overrides.entry(key.to_owned()).or_insert_with(|| len.to_string());
+            }
+            let told: JavaProperties =
+                overrides.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+            conf = BrokerConf::as_broker_takes_it(&told).0.seen_at(&root);
+        }
         if conf.dleger_self_id.is_none() {
             conf.dleger_self_id = layout.ledger_dir.as_deref().and_then(self_id);
         }
@@ -158,7 +167,7 @@ impl Assumption {
                 version: release.map(|release| release.version),
                 shutdown: if is_clean { "clean" } else { "unclean" },
                 shutdown_source: if asked.shutdown == Shutdown::AsFound { "abort_file" } else { "flag" },
-                overrides: asked.overrides.iter().cloned().collect(),
+                overrides,
                 without: asked.without_words(),
             },
             question: Question {
@@ -221,6 +230,21 @@ fn properties(asked: &Asked) -> Result<JavaProperties, PreviewError> {
         properties.set(key, value);
     }
     if problems.is_empty() { Ok(properties) } else { Err(PreviewError::Problems(problems)) }
+}
+
+/// Lengths of segments and of queue files, as the files that are there have them.
+fn lengths(layout: &Layout) -> Vec<(&'static str, u64)> {
+    let segments = Segments::list(&layout.log_dirs, None).ok().and_then(|segments| segments.segment_len);
+    let entries = |dir: PathBuf| std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
+    let queues = entries(layout.consumequeue()).flat_map(|topic| entries(topic.path()));
+    let queue_file = queues
+        .flat_map(|queue| entries(queue.path()))
+        .find_map(|file| file.metadata().ok().filter(|metadata| metadata.is_file() && metadata.len() > 0));
+    let found = [
+        ("mappedFileSizeCommitLog", segments),
+        ("mappedFileSizeConsumeQueue", queue_file.map(|metadata| metadata.len())),
+    ];
+    found.into_iter().filter_map(|(key, len)| Some((key, len.filter(|len| *len > 0)?))).collect()
 }
 
 fn self_id(ledger_dir: &Path) -> Option<String> {
