@@ -101,7 +101,11 @@ impl Layout {
                 .find(|name| name.starts_with(LEDGER_PREFIX) && root.join(name).is_dir())
                 .map(str::to_owned),
         };
-        if !(has("consumequeue") || has("commitlog") || ledger_name.is_some()) {
+        let told = options.commitlog_dirs.iter().chain(&options.ledger_data_dirs);
+        let is_store = ["consumequeue", "commitlog", "batchconsumequeue", "checkpoint"].into_iter().any(has)
+            || ledger_name.is_some()
+            || told.into_iter().any(|dir| dir.is_dir());
+        if !is_store {
             return Err(if names.iter().all(|name| name == "lost+found") {
                 RootState::Empty
             } else {
@@ -217,6 +221,17 @@ mod tests {
         let file = empty.path().join("file");
         std::fs::write(&file, b"").unwrap();
         assert_eq!(detect(&file), RootState::NotADirectory);
+    }
+
+    #[test]
+    fn a_store_whose_queues_are_gone_and_whose_log_lies_elsewhere_is_still_one() {
+        let root = root_with(&["commitlog2", "config"]);
+        let told = LayoutOptions {
+            commitlog_dirs: vec![root.path().join("commitlog2")],
+            ..LayoutOptions::default()
+        };
+        assert_eq!(Layout::detect(root.path(), &LayoutOptions::default()), Err(RootState::NotAStore));
+        assert!(Layout::detect(root.path(), &told).is_ok());
     }
 
     #[test]
