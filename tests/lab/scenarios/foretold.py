@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import exporter
-from broker import SMALL, Broker
+from broker import SMALL, Broker, reachable
 from processes import wait_until
 from stand import TOPICS, Stand
 
@@ -43,6 +43,48 @@ def killed_after_a_minute(verdicts, directory):
     _foretold(verdicts, directory, "5.5.0", "dledger", "index_loss", IDLE_SECONDS)
 
 
+def repaired(verdicts, directory):
+    """A broker that has lost its index is stopped in an orderly way: what the preview then lists brings everything back."""
+    with Stand(directory, "5.2.0", "dledger", SMALL) as stand:
+        broker = stand.broker
+        stand.start_broker().fill()
+        stand.settle()
+        before = {name: pair for name, pair in broker.offsets().items() if name.split("/")[0] in TOPICS}
+        broker.kill()
+        broker.start().wait_ready()
+        verdicts.equal("the index is lost", reachable(broker.offsets()), 0)
+        broker.stop()
+        damaged = directory / "damaged"
+        _copy(broker.store, damaged)
+        found = _preview(broker, "5.2.0")
+        verdicts.equal("the next start brings nothing back", (found["verdict"], found["totals"]["units_lost"]), ("index_loss", 2000))
+        for name in ("recheck_reput_offset", "set_aside_dledger_checkpoint", "rebuild_queues"):
+            remedy = next((remedy for remedy in found["remedies"] if remedy["id"] == name), None)
+            verdicts.check(f"{name} is listed, and loses nothing", bool(remedy) and remedy["units_lost"] == 0)
+            shutil.rmtree(broker.store)
+            _copy(damaged, broker.store)
+            if remedy:
+                _try(verdicts, stand, remedy, "5.2.0", before)
+
+
+def restarted(verdicts, directory):
+    """Units that were cut inside files that stay are read again by an orderly restart, if nothing was written since."""
+    with Stand(directory, "5.3.3", "dledger", SMALL) as stand:
+        broker = stand.broker
+        stand.start_broker().fill()
+        stand.settle()
+        before = reachable(broker.offsets())
+        broker.kill()
+        broker.start().wait_ready()
+        lost = before - reachable(broker.offsets())
+        verdicts.check("the newest units are lost", lost > 0, lost)
+        broker.stop()
+        found = _preview(broker, "5.3.3")
+        verdicts.equal("units lost by the forecast of the next start", found["totals"]["units_lost"], 0)
+        _start_and_compare(verdicts, stand, "orderly restart", broker, found)
+        verdicts.equal("all messages can be reached again", reachable(broker.offsets()), before)
+
+
 def _foretold(verdicts, directory, release, mode, verdict, idle=4):
     with Stand(directory, release, mode, SMALL) as stand:
         broker = stand.broker
@@ -70,8 +112,8 @@ def _foretold(verdicts, directory, release, mode, verdict, idle=4):
             _try(verdicts, stand, remedy, release)
 
 
-def _try(verdicts, stand, remedy, release):
-    """Does what a remedy says, asks for a forecast of that, and lets the broker start."""
+def _try(verdicts, stand, remedy, release, ends=None):
+    """Does what a remedy says, asks for a forecast of that, and lets the broker start; `ends`: where its queues must then end."""
     name, broker = remedy["id"], stand.broker
     other = RELEASE.fullmatch(name)
     if name == "remove_abort":
@@ -97,6 +139,9 @@ def _try(verdicts, stand, remedy, release):
     verdicts.equal(f"{name}: the forecast once it is done is the remedy's own",
                    (found["verdict"], found["totals"]["units_lost"]), (remedy["verdict"], remedy["units_lost"]))
     _start_and_compare(verdicts, stand, name, broker, found)
+    if ends:
+        now = {queue: pair for queue, pair in broker.offsets().items() if queue in ends}
+        verdicts.equal(f"{name}: every queue is as it was before the loss", now, ends)
     _shut(broker)
 
 
