@@ -357,12 +357,6 @@ impl ListedFile {
         self.wrote += i64::try_from(bytes.len()).unwrap_or(0);
         Ok(())
     }
-
-    /// Whether recovery wrote into it.
-    #[must_use]
-    pub fn is_written(&self) -> bool {
-        self.fresh.is_some()
-    }
 }
 
 impl OpenListed<'_> {
