@@ -60,7 +60,7 @@ class Child:
         if self in _running:
             _running.remove(self)
 
-    def tail(self, length=1500):
+    def tail(self, length=4000):
         with open(self.output, "rb") as file:
             return file.read()[-length:].decode(errors="replace")
 
@@ -95,23 +95,36 @@ def wait_until(condition, seconds, what, every=0.1):
         time.sleep(every)
 
 
+# Ports are given out in blocks. A block is ours while we hold the socket of its name, so that scenarios that run beside
+# each other never share one, also while the broker that will listen there is down.
+_blocks = []
+BLOCK = 8
+
+
 def free_port(offsets=(0,)):
-    """A port that is free on loopback together with its neighbours at the given distances.
+    """A port that is free together with its neighbours at the given distances (-2 to 2), and stays with this process.
 
     Below the range from which the kernel takes ports for outgoing connections: one of those would otherwise sit on
     a broker's port while the broker is down.
     """
-    for _ in range(200):
-        port = random.randrange(15000, 30000)
+    for block in random.sample(range(15000, 30000, BLOCK), 200):
+        held = socket.socket(socket.AF_UNIX)
+        port = block + 2
+        try:
+            held.bind(f"\0rocketmq-store-exporter-lab-{block}")
+        except OSError:
+            continue
         if all(_is_free(port + offset) for offset in offsets):
+            _blocks.append(held)
             return port
-    raise RuntimeError("no free port on loopback")
+        held.close()
+    raise RuntimeError("no free port")
 
 
 def _is_free(port):
     with socket.socket() as probe:
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind(("", port))
             return True
         except OSError:
             return False
