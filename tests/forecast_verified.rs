@@ -9,7 +9,7 @@ mod watcher;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rocketmq_store_exporter::broker::release::{Detected, VersionSource};
@@ -59,6 +59,7 @@ impl Scene {
             around: Surroundings::default(),
             max_bytes: u64::MAX,
             max_time: Duration::from_secs(60),
+            known: Mutex::default(),
         };
         let outlooks = OutlookLoop {
             foreteller,

@@ -112,6 +112,7 @@ pub(super) fn foreteller(config: &Config) -> Foreteller {
         around: surroundings(config.logs_path.as_deref(), &config.store_path),
         max_bytes: config.preview.max_bytes,
         max_time: config.preview.max_time,
+        known: std::sync::Mutex::default(),
     }
 }
 

@@ -1,13 +1,15 @@
 //! What the next start would do, kept fresh: of a running broker as if it were killed now, else as its store stands.
+//!
+//! After the first look at a store only what was written since is read, until the broker starts again.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::phase::Phase;
-use crate::preview::answer::run;
+use crate::preview::answer::run_by;
 use crate::preview::assumption::Assumption;
 use crate::preview::{Asked, Preview, PreviewError, Surroundings};
-use crate::recovery::{Budget, Reach, Shutdown};
+use crate::recovery::{Budget, Memory, Reach, Shutdown, forecast_again};
 use crate::units::EpochMillis;
 
 /// A forecast of the next start, and when it was made.
@@ -23,6 +25,19 @@ pub struct Outlook {
     pub is_of_running: bool,
 }
 
+/// As long as this, everything is read again: nobody but a broker may write to a store, but somebody might.
+const TRUSTED: Duration = Duration::from_secs(3_600);
+
+/// In what state of the broker a store was looked at: the phase, and when the broker began to start.
+pub type State = (Option<Phase>, Option<EpochMillis>);
+
+/// What was read of a store, and since when it is trusted.
+#[derive(Debug, Default)]
+pub struct Known {
+    of: Option<(State, Instant)>,
+    memory: Memory,
+}
+
 /// Makes outlooks of one store.
 #[derive(Debug)]
 pub struct Foreteller {
@@ -34,6 +49,8 @@ pub struct Foreteller {
     pub max_bytes: u64,
     /// Most time one forecast takes.
     pub max_time: Duration,
+    /// What was read of the store before.
+    pub known: Mutex<Known>,
 }
 
 impl Foreteller {
@@ -43,13 +60,13 @@ impl Foreteller {
     /// What keeps the store from being read.
     pub fn foretell(
         &self,
-        phase: Option<Phase>,
+        state: State,
         around: Surroundings,
         now: EpochMillis,
     ) -> Result<Outlook, PreviewError> {
         let began = Instant::now();
         let mut asked = self.asked.clone();
-        let is_of_running = phase == Some(Phase::Running);
+        let is_of_running = state.0 == Some(Phase::Running);
         if is_of_running {
             asked.shutdown = Shutdown::Unclean;
         }
@@ -57,7 +74,14 @@ impl Foreteller {
         let mut assumption = Assumption::settle(&asked, &around)?;
         // What went long ago is counted elsewhere, and cold data is not read for it.
         assumption.question.reach = Reach::Recent;
-        let forecast = run(&assumption, &budget)?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who knows what is done to the store of a broker that is down.
+        if !is_of_running || known.of.is_none_or(|(of, since)| of != state || since.elapsed() > TRUSTED) {
+            *known = Known { of: Some((state, began)), ..Known::default() };
+        }
+        let tell = |question: &_| forecast_again(question, &budget, &mut known.memory);
+        let forecast = run_by(&assumption, tell)?;
+        drop(known);
         let preview = Arc::new(Preview::put_together(assumption, forecast, Vec::new()));
         Ok(Outlook { made_at: now, took: began.elapsed(), preview, is_of_running })
     }

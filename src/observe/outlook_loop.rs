@@ -87,15 +87,16 @@ impl OutlookLoop {
     /// # Errors
     /// What keeps the store from being read.
     pub fn look(&self, phase: Option<Phase>) -> Result<(), crate::preview::PreviewError> {
-        let around = {
+        let (around, start) = {
             let observer = self.observer();
-            Surroundings {
+            let around = Surroundings {
                 detected: observer.memory.release.clone(),
                 broker_state: observer.phase().map(Phase::broker_state),
                 ..self.foreteller.around.clone()
-            }
+            };
+            (around, observer.memory.life.start.as_ref().map(|start| start.began_at))
         };
-        let outlook = self.foreteller.foretell(phase, around, (self.clock)())?;
+        let outlook = self.foreteller.foretell((phase, start), around, (self.clock)())?;
         let mut observer = self.observer();
         if observer.phase() == phase {
             observer.outlook = Some(Arc::new(outlook));

@@ -10,7 +10,7 @@ use super::estimate::{Estimate, estimate};
 use super::evidence::{self, Scene};
 use super::finding::Finding;
 use super::remedy::{self, Remedy};
-use crate::recovery::{Budget, Forecast, RecoveryError, Verdict, forecast};
+use crate::recovery::{Budget, Forecast, Question, RecoveryError, Verdict, forecast};
 use crate::store::layout::RootState;
 
 /// Version of the object's shape; it grows with every change that a reader could stumble over.
@@ -150,7 +150,17 @@ impl Preview {
 /// # Errors
 /// What keeps the store from being read.
 pub fn run(assumption: &Assumption, budget: &Budget) -> Result<Forecast, RecoveryError> {
-    let question = &assumption.question;
+    run_by(assumption, |question| forecast(question, budget))
+}
+
+/// The same, with forecasts that `tell` makes.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_by(
+    assumption: &Assumption,
+    tell: impl FnOnce(&Question) -> Result<Forecast, RecoveryError>,
+) -> Result<Forecast, RecoveryError> {
     let inconclusive = |why: &str| {
         let is_clean = assumption.assumed.shutdown == "clean";
         Ok(Forecast::inconclusive(assumption.store.mode, is_clean, why))
@@ -161,7 +171,7 @@ pub fn run(assumption: &Assumption, budget: &Budget) -> Result<Forecast, Recover
     if !assumption.is_release_known {
         return inconclusive("the broker's release is not known");
     }
-    forecast(question, budget)
+    tell(&assumption.question)
 }
 
 /// The verdict that goes by this word.

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::memory::{FileId, Memory};
 use crate::store::StoreError;
 use crate::store::source::{ByteSource, StoreFile};
 
@@ -56,6 +57,8 @@ pub struct Entry {
     pub name: OsString,
     /// Its length in bytes.
     pub len: u64,
+    /// Which file it is.
+    pub id: FileId,
     /// Whether it is a directory.
     pub is_dir: bool,
 }
@@ -64,6 +67,8 @@ pub struct Entry {
 #[derive(Debug, Default)]
 pub struct Disk {
     budget: Budget,
+    /// What earlier forecasts of the same store have read.
+    pub memory: Option<Memory>,
     read: AtomicU64,
     moved: AtomicBool,
     open_files: Mutex<Vec<(PathBuf, StoreFile)>>,
@@ -75,8 +80,8 @@ pub struct Disk {
 impl Disk {
     /// A forecast with this budget.
     #[must_use]
-    pub fn new(budget: Budget) -> Self {
-        Self { budget, ..Self::default() }
+    pub fn new(budget: Budget, memory: Option<Memory>) -> Self {
+        Self { budget, memory, ..Self::default() }
     }
 
     /// Copies what there is between `at` and `at + len` of a file; a file that is gone has nothing.
@@ -181,6 +186,7 @@ impl Disk {
                 Ok(metadata) => Ok(Some(Entry {
                     name: entry.file_name(),
                     len: metadata.len(),
+                    id: FileId::of(&metadata),
                     is_dir: metadata.is_dir(),
                 })),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::disk::{Disk, RecoveryError};
+use super::memory::FileId;
 use super::release::{EmptyLastFile, Rules};
 use super::tally::Pointed;
 use crate::format::segment_name;
@@ -39,6 +40,8 @@ pub struct ListedFile {
     pub wrote: i64,
     /// Whether it was created as the first of its list.
     pub is_first_created: bool,
+    /// Which file it is, if it was there before.
+    pub id: FileId,
     /// What a scan found in it.
     pub pointed: Option<Box<Pointed>>,
     dir: Arc<Path>,
@@ -147,6 +150,7 @@ impl FileList {
                 base,
                 wrote: file_len,
                 is_first_created: false,
+                id: entry.id,
                 pointed: None,
                 dir,
                 name: (!is_usual).then(|| entry.name.into_boxed_os_str()),
@@ -224,6 +228,7 @@ impl FileList {
             base,
             wrote: 0,
             is_first_created: self.files.is_empty(),
+            id: FileId::default(),
             pointed: None,
             dir,
             name: None,
@@ -305,6 +310,12 @@ impl ListedFile {
             (PathBuf::new(), None)
         };
         Ok(OpenListed { listed: self, path, file })
+    }
+
+    /// Whether recovery wrote into it.
+    #[must_use]
+    pub fn is_written(&self) -> bool {
+        self.fresh.is_some()
     }
 
     fn needs_disk(&self, at: i64, len: i64) -> bool {

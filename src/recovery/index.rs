@@ -11,10 +11,17 @@ use crate::format::index_file::{INDEX_HEADER_LEN, IndexHeader};
 use crate::format::message::TransactionType;
 use crate::units::PhysicalOffset;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct IndexFile {
     count: i32,
     end: PhysicalOffset,
+}
+
+/// Where an index ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexEnd {
+    last: Option<IndexFile>,
+    begun: u32,
 }
 
 /// The index as the broker holds it in memory.
@@ -69,6 +76,17 @@ impl Index {
             index.last = Some(IndexFile { count: header.index_count(), end: header.end_physical_offset });
         }
         Ok((index, true))
+    }
+
+    /// Where it ends.
+    #[must_use]
+    pub fn end(&self) -> IndexEnd {
+        IndexEnd { last: self.last, begun: self.begun }
+    }
+
+    /// As if the entries up to there had been built.
+    pub fn go_on_from(&mut self, end: IndexEnd) {
+        (self.last, self.begun) = (end.last, end.begun);
     }
 
     /// Number of the next entry in the last file.

@@ -5,7 +5,8 @@
 use std::path::PathBuf;
 
 use super::disk::{Disk, RecoveryError};
-use super::file_list::{FileList, LoadFailure, Loader};
+use super::file_list::{FileList, ListedFile, LoadFailure, Loader};
+use super::memory::EntriesMark;
 use crate::format::ledger_checkpoint::LedgerCheckpoint;
 use crate::format::ledger_entry::{LEDGER_HEADER_LEN, LEDGER_INDEX_UNIT_LEN, LedgerEntryHeader};
 use crate::store::StoreError;
@@ -16,6 +17,8 @@ const INDEX_UNIT: i64 = 32;
 const INDEX_FILE_LEN: i64 = INDEX_UNIT * 5 * 1024 * 1024;
 const HEADER: i32 = 48;
 const BLANK: i32 = -1;
+/// Bytes read at one go while entries are gone through.
+const WINDOW: usize = 64 << 10;
 
 /// The ledger as the library holds it in memory.
 #[derive(Debug, Clone)]
@@ -111,7 +114,7 @@ impl Ledger {
                 && entry.size > HEADER
                 && entry.position.0 == base
                 && entry.body_size.wrapping_add(HEADER) == entry.size;
-            if is_sane && self.is_indexed(disk, &entry, base)? {
+            if is_sane && self.is_indexed(disk, &mut Window::default(), &entry, base)? {
                 return Ok(at);
             }
         }
@@ -132,6 +135,7 @@ impl Ledger {
     fn is_indexed(
         &self,
         disk: &Disk,
+        window: &mut Window,
         entry: &LedgerEntryHeader,
         position: i64,
     ) -> Result<bool, RecoveryError> {
@@ -141,20 +145,26 @@ impl Ledger {
         if within < 0 || within >= self.index.files[file].wrote {
             return Ok(false);
         }
-        let bytes = self.index.files[file].bytes(disk, within, INDEX_UNIT)?;
-        Ok(bytes.first_chunk::<LEDGER_INDEX_UNIT_LEN>() == Some(&index_unit(entry, position)))
+        let bytes = window.bytes(disk, &self.index.files[file], within, LEDGER_INDEX_UNIT_LEN)?;
+        Ok(bytes == index_unit(entry, position))
     }
 
     /// Goes through the entries, and tells where they end.
     fn scan(&mut self, disk: &Disk, start: usize) -> Result<i64, RecoveryError> {
+        let (mut data, mut index) = (Window::default(), Window::default());
         let (mut file, mut at) = (start, 0);
-        let mut end = self.data.files[file].base;
         let (mut last_index, mut last_term) = (-1, -1);
+        let mut mark = self.marked(disk, start)?;
+        if let Some((known, mark)) = mark {
+            (file, at, last_index, last_term) = (known, mark.at, mark.last_index, mark.last_term);
+        }
+        let mut end = self.data.files[file].base + at;
         let mut is_indexing = false;
         loop {
             let base = self.data.files[file].base;
-            let magic = self.data.files[file].bytes(disk, at, (self.data.file_len - at).clamp(0, 4))?;
-            if magic.first_chunk::<4>().map(|magic| i32::from_be_bytes(*magic)) == Some(BLANK) {
+            let len = usize::try_from((self.data.file_len - at).clamp(0, 48)).unwrap_or(0);
+            let head = data.bytes(disk, &self.data.files[file], at, len)?;
+            if head.first_chunk::<4>().map(|magic| i32::from_be_bytes(*magic)) == Some(BLANK) {
                 end = base + self.data.file_len;
                 if file + 1 >= self.data.files.len() {
                     break;
@@ -163,7 +173,9 @@ impl Ledger {
                 end = self.data.files[file].base;
                 continue;
             }
-            let Some(entry) = self.entry_at(disk, file, at)? else { break };
+            let Some(entry) = head.first_chunk::<LEDGER_HEADER_LEN>().map(LedgerEntryHeader::decode) else {
+                break;
+            };
             let size = i64::from(entry.size);
             let is_next = (last_index == -1 || entry.index == last_index + 1) && entry.term >= last_term;
             if entry.size == 0
@@ -174,8 +186,7 @@ impl Ledger {
             {
                 break;
             }
-            (last_index, last_term) = (entry.index, entry.term);
-            if !is_indexing && !self.is_indexed(disk, &entry, base + at)? {
+            if !is_indexing && !self.is_indexed(disk, &mut index, &entry, base + at)? {
                 let index_at = entry.index * INDEX_UNIT;
                 self.index.truncate(disk, index_at);
                 if self.index.max_offset() != index_at {
@@ -183,6 +194,11 @@ impl Ledger {
                 }
                 is_indexing = true;
             }
+            if !is_indexing {
+                let (first, id) = (self.data.files[start].id, self.data.files[file].id);
+                mark = Some((file, EntriesMark { first, file: id, at, last_index, last_term }));
+            }
+            (last_index, last_term) = (entry.index, entry.term);
             if is_indexing && !self.append_index(disk, &entry, base + at)? {
                 break;
             }
@@ -190,7 +206,25 @@ impl Ledger {
             at += size;
         }
         self.end_index = last_index;
+        if let (Some(memory), Some((_, mark))) = (&disk.memory, mark) {
+            memory.put_entries((), mark);
+        }
         Ok(end)
+    }
+
+    /// The file and the entry with which an earlier scan can be gone on with.
+    fn marked(&self, disk: &Disk, start: usize) -> Result<Option<(usize, EntriesMark)>, RecoveryError> {
+        let mark = disk.memory.as_ref().and_then(|memory| memory.entries(()));
+        let Some(mark) = mark.filter(|mark| mark.first == self.data.files[start].id) else { return Ok(None) };
+        let Some(file) = self.data.files.iter().position(|file| file.id == mark.file) else {
+            return Ok(None);
+        };
+        let entry = self.entry_at(disk, file, mark.at)?;
+        let position = crate::units::PhysicalOffset(self.data.files[file].base + mark.at);
+        let is_there = |entry: &LedgerEntryHeader| {
+            entry.is_sane_at(position) && (mark.last_index == -1 || entry.index == mark.last_index + 1)
+        };
+        Ok(entry.filter(is_there).map(|_| (file, mark)))
     }
 
     fn append_index(
@@ -242,6 +276,28 @@ impl Ledger {
     #[must_use]
     pub fn confirm_offset(&self) -> i64 {
         if self.committed_pos > 0 { self.committed_pos } else { self.data.min_offset().unwrap_or(0).max(0) }
+    }
+}
+
+/// A part of a file, so that what stands close together is read at one go.
+#[derive(Debug, Default)]
+struct Window {
+    base: i64,
+    from: i64,
+    bytes: Vec<u8>,
+}
+
+impl Window {
+    /// `len` bytes of a file from `at` on.
+    fn bytes(&mut self, disk: &Disk, file: &ListedFile, at: i64, len: usize) -> Result<&[u8], RecoveryError> {
+        let place = |window: &Self| usize::try_from(at - window.from).unwrap_or(usize::MAX);
+        let is_in = |window: &Self| place(window).saturating_add(len) <= window.bytes.len();
+        if self.base != file.base || !is_in(self) {
+            let want = i64::try_from(WINDOW).unwrap_or(i64::MAX);
+            (self.base, self.from, self.bytes) = (file.base, at, file.bytes(disk, at, want)?);
+        }
+        let from = place(self);
+        Ok(self.bytes.get(from..from + len).unwrap_or_default())
     }
 }
 

@@ -11,10 +11,11 @@ use super::any_queue::AnyQueue;
 use super::disk::{Disk, RecoveryError};
 use super::dropped::next_magic;
 use super::file_list::{FileList, ListedFile};
+use super::memory::{LastMessage, PartMark, Within};
 use super::parse::{Checks, Parser};
 use super::pieces::{Go, Met, Reading, Records};
 use super::queue_table::QueueTable;
-use super::record::Names;
+use super::record::{Names, Record};
 use super::replay::{Walk, slot_of};
 use super::tally::{Pointed, Tally};
 use crate::format::cq_unit::PRE_BLANK_SIZE;
@@ -75,12 +76,9 @@ impl Search<'_, '_> {
                 if from >= to {
                     continue;
                 }
-                let (names, mut starts) = (Names::default(), Vec::<Tally>::new());
                 let range = from..to;
-                self.read(list, *records, file, &range, &names, |name, start| {
-                    slot_of(&mut starts, name).add(start);
-                })?;
-                self.compare(list, *records, &range, &names, &starts, &mut loss)?;
+                let part = self.part(list, *records, file, &range)?;
+                self.compare(list, *records, &range, &part.names, &part.starts, &mut loss)?;
             }
         }
         Ok(loss)
@@ -113,7 +111,9 @@ impl Search<'_, '_> {
             };
             let mut units = Tally::default();
             self.units(place, range, |tally| units.add_all(tally))?;
-            if units != *messages {
+            if units.count == 0 {
+                *loss.missing.entry(key).or_default() += messages.count;
+            } else if units != *messages {
                 let mut starts = HashSet::new();
                 self.each_unit(place, range, |start| {
                     starts.insert(start);
@@ -131,10 +131,12 @@ impl Search<'_, '_> {
             if part.is_empty() {
                 continue;
             }
-            self.read(list, records, file, &part, &names, |name, start| {
+            let from = part.start - file.base;
+            self.read(list, records, file, from..part.end - file.base, &names, |record, place, _| {
+                let (name, start) = (record.name, file.base + place + record.head_len());
                 let units: &mut Option<&HashSet<i64>> =
                     found.entry(name).or_insert_with(|| differing.get(&names.get(name)));
-                if units.is_some_and(|units| !units.contains(&start)) {
+                if record.has_unit() && units.is_some_and(|units| !units.contains(&start)) {
                     *loss.missing.entry(names.get(name)).or_default() += 1;
                 }
             })?;
@@ -142,30 +144,81 @@ impl Search<'_, '_> {
         Ok(())
     }
 
-    /// Gives `each` the start of every message in a part of a segment that should have a unit.
-    fn read(
+    /// The messages of a part of a segment that should have a unit, by queue.
+    fn part(
         &self,
         list: &FileList,
         records: Records,
         file: &ListedFile,
         range: &Range<i64>,
+    ) -> Result<PartMark, RecoveryError> {
+        let key = (file.id, range.start);
+        let known = match self.disk.memory.as_ref().and_then(|memory| memory.part(key)) {
+            Some(known) if self.is_there(list, records, file, known.last)? => Some(known),
+            _ => None,
+        };
+        let begin = PartMark { place: range.start - file.base, ..PartMark::default() };
+        let mut part = known.unwrap_or(begin);
+        let (names, mut is_whole) = (part.names.clone(), true);
+        self.read(
+            list,
+            records,
+            file,
+            part.place..range.end - file.base,
+            &names,
+            |record, place, was_found| {
+                is_whole &= !was_found;
+                if record.has_unit() {
+                    slot_of(&mut part.starts, record.name).add(file.base + place + record.head_len());
+                }
+                part.place = place + record.byte_len();
+                part.last = Some(LastMessage { place, physical: record.physical, size: record.size });
+            },
+        )?;
+        if let Some(memory) = self.disk.memory.as_ref().filter(|_| is_whole) {
+            memory.put_part(key, part.clone());
+        }
+        Ok(part)
+    }
+
+    /// Whether a message is still in its place.
+    fn is_there(
+        &self,
+        list: &FileList,
+        records: Records,
+        file: &ListedFile,
+        message: Option<LastMessage>,
+    ) -> Result<bool, RecoveryError> {
+        let (Some(message), names) = (message, Names::default()) else { return Ok(true) };
+        let checks = Checks { crc: false, dup_info: false };
+        message.is_there(&Reading::new(self.disk, self.parser, &names, records, checks), file, list.file_len)
+    }
+
+    /// Gives `each` every message that begins in a part of a segment, its place, and whether it had to be looked for.
+    fn read(
+        &self,
+        list: &FileList,
+        records: Records,
+        file: &ListedFile,
+        range: Range<i64>,
         names: &Names,
-        mut each: impl FnMut(u32, i64),
+        mut each: impl FnMut(&Record, i64, bool),
     ) -> Result<(), RecoveryError> {
         let checks = Checks { crc: false, dup_info: false };
         let reading = Reading::new(self.disk, self.parser, names, records, checks);
-        reading.segment(file, range.start - file.base..list.file_len, |place, met| match met {
-            _ if file.base + place >= range.end => Ok(Go::Stop),
+        let mut was_found = false;
+        reading.segment(file, range.start..list.file_len, |place, met| match met {
+            _ if place >= range.end => Ok(Go::Stop),
             Met::Message(record, _) => {
-                let start = file.base + place + record.head_len();
-                if record.has_unit() && start < range.end {
-                    each(record.name, start);
+                if place + record.head_len() < range.end {
+                    each(record, place, was_found);
                 }
                 Ok(Go::On)
             }
             Met::Blank => Ok(Go::Stop),
             // What cannot be read may still have messages behind it.
             Met::Fail(_) => {
+                was_found = true;
                 Ok(next_magic(self.disk, list, file, records, place + 1)?.map_or(Go::Stop, Go::To))
             }
         })
@@ -186,23 +239,70 @@ impl Search<'_, '_> {
                 Some(pointed) => pointed,
                 None if self.pointed.contains_key(&(place, at)) => &self.pointed[&(place, at)],
                 None => {
-                    let pointed = pointed_at(self.disk, &slot.queue, file)?;
+                    let pointed = self.pointed_at(&slot.queue, file)?;
                     self.pointed.entry((place, at)).or_insert(pointed)
                 }
             };
             if pointed.is_within(range) {
                 each(pointed.starts);
             } else if pointed.meets(range) {
-                let mut within = Tally::default();
-                units_of(self.disk, &slot.queue, file, |start, _| {
-                    if range.contains(&start) {
-                        within.add(start);
-                    }
-                })?;
-                each(within);
+                each(self.within(&slot.queue, file, range)?);
             }
         }
         Ok(())
+    }
+
+    /// What all units of a file point at.
+    fn pointed_at(&self, queue: &AnyQueue, file: &ListedFile) -> Result<Pointed, RecoveryError> {
+        let scanned = file.pointed.as_deref();
+        // Of a file that was scanned and then cut only the units that went are read.
+        if let Some(scanned) = scanned.filter(|scanned| scanned.until > file.wrote) {
+            let mut pointed = Pointed { until: file.wrote, ..scanned.clone() };
+            let gone = file.wrote..scanned.until;
+            units_of(self.disk, queue, file, gone, |start, _| pointed.starts.remove(start))?;
+            return Ok(pointed);
+        }
+        let memory =
+            self.disk.memory.as_ref().filter(|_| scanned.is_none() && settled(queue, file) == file.wrote);
+        let known = memory.and_then(|memory| memory.pointed(file.id));
+        let mut pointed = known.or(scanned.cloned()).unwrap_or_default();
+        let rest = pointed.until..file.wrote;
+        units_of(self.disk, queue, file, rest, |start, size| pointed.add_unit(start, size))?;
+        pointed.until = file.wrote;
+        if let Some(memory) = memory {
+            memory.put_pointed(file.id, pointed.clone());
+        }
+        Ok(pointed)
+    }
+
+    /// The units of a file that point into `range`.
+    fn within(
+        &self,
+        queue: &AnyQueue,
+        file: &ListedFile,
+        range: &Range<i64>,
+    ) -> Result<Tally, RecoveryError> {
+        let settled = settled(queue, file);
+        let known = self.disk.memory.as_ref().and_then(|memory| memory.within(file.id));
+        let known = known.filter(|known| known.start == range.start && known.until <= settled);
+        let mut within = known.unwrap_or(Within { start: range.start, ..Within::default() });
+        let mut is_below_end = true;
+        units_of(self.disk, queue, file, within.until..settled, |start, _| {
+            is_below_end &= start < range.end;
+            if range.contains(&start) {
+                within.starts.add(start);
+            }
+        })?;
+        within.until = settled;
+        if let Some(memory) = self.disk.memory.as_ref().filter(|_| is_below_end && settled > 0) {
+            memory.put_within(file.id, within);
+        }
+        units_of(self.disk, queue, file, settled..file.wrote, |start, _| {
+            if range.contains(&start) {
+                within.starts.add(start);
+            }
+        })?;
+        Ok(within.starts)
     }
 
     /// Gives `each` the messages of the units of a queue that point into `range`.
@@ -214,7 +314,7 @@ impl Search<'_, '_> {
     ) -> Result<(), RecoveryError> {
         let Some(slot) = self.queues.slots.get(place) else { return Ok(()) };
         for file in &slot.queue.list().files {
-            units_of(self.disk, &slot.queue, file, |start, _| {
+            units_of(self.disk, &slot.queue, file, 0..file.wrote, |start, _| {
                 if range.contains(&start) {
                     each(start);
                 }
@@ -224,18 +324,21 @@ impl Search<'_, '_> {
     }
 }
 
-/// What all units of a file point at.
-fn pointed_at(disk: &Disk, queue: &AnyQueue, file: &ListedFile) -> Result<Pointed, RecoveryError> {
-    let mut pointed = Pointed { until: file.wrote, ..Pointed::default() };
-    units_of(disk, queue, file, |start, size| pointed.add_unit(start, size))?;
-    Ok(pointed)
+/// Bytes at the front of a file that a running broker does not write any more, and that recovery did not write.
+fn settled(queue: &AnyQueue, file: &ListedFile) -> i64 {
+    match file.pointed.as_deref() {
+        Some(scanned) => scanned.until.min(file.wrote),
+        None if file.is_written() || file.wrote < queue.list().file_len => 0,
+        None => file.wrote,
+    }
 }
 
-/// Gives `each` start and size of the message of every unit below the write position; fillers are left out.
+/// Gives `each` start and size of the message of every unit in a part of a file; fillers are left out.
 fn units_of(
     disk: &Disk,
     queue: &AnyQueue,
     file: &ListedFile,
+    part: Range<i64>,
     mut each: impl FnMut(i64, i32),
 ) -> Result<(), RecoveryError> {
     let mut take = |unit: &[u8]| {
@@ -251,7 +354,7 @@ fn units_of(
     };
     let open = file.open(disk)?;
     match queue {
-        AnyQueue::Simple(_) => open.slots::<20>(disk, 0, file.wrote, |_, unit| take(unit)),
-        AnyQueue::Batch(_) => open.slots::<46>(disk, 0, file.wrote, |_, unit| take(unit)),
+        AnyQueue::Simple(_) => open.slots::<20>(disk, part.start, part.end, |_, unit| take(unit)),
+        AnyQueue::Batch(_) => open.slots::<46>(disk, part.start, part.end, |_, unit| take(unit)),
     }
 }

@@ -43,6 +43,7 @@ pub mod index;
 pub mod ledger;
 pub mod load;
 pub mod loss;
+pub mod memory;
 pub mod on_cores;
 pub mod parse;
 pub mod pieces;
@@ -59,4 +60,5 @@ pub mod tally;
 
 pub use disk::{Budget, RecoveryError};
 pub use forecast::{Forecast, Verdict};
-pub use question::{BUDGET_USED_UP, Question, Reach, Shutdown, Without, forecast};
+pub use memory::Memory;
+pub use question::{BUDGET_USED_UP, Question, Reach, Shutdown, Without, forecast, forecast_again};

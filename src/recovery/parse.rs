@@ -122,7 +122,7 @@ impl Parsed<'_> {
 }
 
 /// What is checked.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checks {
     /// Checksums of bodies, or of properties with `forceVerifyPropCRC`.
     pub crc: bool,

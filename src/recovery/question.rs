@@ -13,6 +13,7 @@ use super::forecast::{
 };
 use super::load::{Load, Refusal, Setting};
 use super::loss::Search;
+use super::memory::Memory;
 use super::parse::{HUGE_LENGTH, Parser};
 use super::pieces::Records;
 use super::release::{NEWEST, Rules, TruncationTest};
@@ -70,7 +71,7 @@ pub enum Reach {
 }
 
 /// What is asked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     /// `storePathRootDir`.
     pub root: PathBuf,
@@ -95,7 +96,29 @@ pub struct Question {
 /// # Errors
 /// The first file or directory that could not be read; a budget that is used up is an answer.
 pub fn forecast(question: &Question, budget: &Budget) -> Result<Forecast, RecoveryError> {
-    let disk = Disk::new(*budget);
+    foretell(question, &Disk::new(*budget, None))
+}
+
+/// The same of a store that a running broker appends to: reads what was written since the last time.
+///
+/// # Errors
+/// As [`forecast`].
+pub fn forecast_again(
+    question: &Question,
+    budget: &Budget,
+    memory: &mut Memory,
+) -> Result<Forecast, RecoveryError> {
+    let mut known = std::mem::take(memory);
+    known.begin(question);
+    let disk = Disk::new(*budget, Some(known));
+    let found = foretell(question, &disk);
+    if found.as_ref().is_ok_and(|found| found.complete && found.consistent) {
+        *memory = disk.memory.unwrap_or_default();
+    }
+    found
+}
+
+fn foretell(question: &Question, disk: &Disk) -> Result<Forecast, RecoveryError> {
     let conf = &question.conf;
     let mode = question.mode.unwrap_or(if conf.enable_dleger_commit_log {
         LogKind::DLedger
@@ -139,8 +162,8 @@ pub fn forecast(question: &Question, budget: &Budget) -> Result<Forecast, Recove
         checkpoint,
         batch_topics: batch_topics(&question.root),
     };
-    let mut load = Load::new(&setting, &disk);
-    match answer(question, &setting, &disk, &mut load) {
+    let mut load = Load::new(&setting, disk);
+    match answer(question, &setting, disk, &mut load) {
         Err(RecoveryError::Budget) => Ok(Forecast::inconclusive(mode, is_clean, BUDGET_USED_UP)),
         other => other,
     }

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use super::disk::{Disk, RecoveryError};
 use super::ext::ExtQueue;
-use super::file_list::{FileList, OpenListed};
+use super::file_list::{FileList, ListedFile, OpenListed};
+use super::memory::{FileId, Scan};
 use super::queue_truncation::is_kept;
 use super::release::Rules;
-use super::tally::Pointed;
 use crate::format::cq_ext_unit::is_ext_address;
 use crate::format::cq_unit::{CqUnit, PRE_BLANK_SIZE, UNIT_LEN};
 use crate::units::PhysicalOffset;
@@ -92,31 +92,19 @@ impl Queue {
         let mut max_ext_address = 1;
         let mut at = count.saturating_sub(3);
         let end = loop {
-            let mut found = 0;
-            let mut newest_start = -1;
-            let mut pointed = Pointed::default();
-            let (max_physical, edges) = (&mut self.max_physical, &mut self.edges);
-            let base = self.list.files[at].base;
-            self.list.files[at].open(disk)?.slots(disk, 0, self.list.file_len, |position, slot| {
-                let unit = CqUnit::decode(slot);
-                if !unit.is_valid() {
-                    return false;
-                }
-                found = position + UNIT;
-                *max_physical = unit.end().0;
-                newest_start = newest_start.max(unit.physical_offset.0);
-                pointed.add_unit(unit.physical_offset.0, unit.size);
-                if is_ext_address(unit.tags_code) {
-                    max_ext_address = unit.tags_code;
-                }
-                let edge = (base.saturating_add(position), unit.physical_offset);
-                edges[0].get_or_insert(edge);
-                edges[1] = Some(edge);
-                true
-            })?;
-            pointed.until = found;
-            self.list.files[at].pointed = Some(Box::new(pointed));
-            self.scanned = (found > 0).then_some(newest_start);
+            let file = &mut self.list.files[at];
+            let scan = scan(disk, file, self.list.file_len)?;
+            let edge =
+                |(position, unit): (i64, CqUnit)| (file.base.saturating_add(position), unit.physical_offset);
+            self.edges[0] = self.edges[0].or(scan.first.map(edge));
+            if let Some(last) = scan.last {
+                self.edges[1] = Some(edge(last));
+                self.max_physical = last.1.end().0;
+            }
+            max_ext_address = scan.ext_address.unwrap_or(max_ext_address);
+            let found = scan.pointed.until;
+            self.scanned = scan.newest_start;
+            file.pointed = Some(Box::new(scan.pointed));
             if found == self.list.file_len && at + 1 < count {
                 at += 1;
                 continue;
@@ -146,7 +134,9 @@ impl Queue {
         while let Some(at) = self.list.files.len().checked_sub(1) {
             let mut kept = 0;
             let max_physical = &mut self.max_physical;
-            self.list.files[at].open(disk)?.slots(disk, 0, self.list.file_len, |position, slot| {
+            let file = self.list.files[at].open(disk)?;
+            let from = last_below(disk, &self.list.files[at], &file, cut)?;
+            file.slots(disk, from, self.list.file_len, |position, slot| {
                 let unit = CqUnit::decode(slot);
                 let at = u64::try_from(position).unwrap_or(0);
                 let is_kept = is_kept(at, unit.physical_offset, unit.is_valid(), cut);
@@ -315,6 +305,64 @@ impl Queue {
         (self.max_physical, self.min_position) = (-1, 0);
         (self.scanned, self.edges) = (None, [None; 2]);
     }
+}
+
+/// Goes through the valid units at the front of a file, from where the last forecast ended.
+fn scan(disk: &Disk, file: &ListedFile, file_len: i64) -> Result<Scan, RecoveryError> {
+    let memory = disk.memory.as_ref().filter(|_| file.id != FileId::default());
+    let mut scan = memory.and_then(|memory| memory.scan(file.id)).unwrap_or_default();
+    if scan.pointed.until < file_len {
+        let open = file.open(disk)?;
+        if let Some((at, unit)) = scan.last
+            && unit_at(disk, &open, at)? != unit
+        {
+            scan = Scan::default();
+        }
+        open.slots(disk, scan.pointed.until, file_len, |position, slot| {
+            let unit = CqUnit::decode(slot);
+            if unit.is_valid() {
+                scan.add(position, unit);
+            }
+            unit.is_valid()
+        })?;
+    }
+    if let Some(memory) = memory {
+        memory.put_scan(file.id, scan.clone());
+    }
+    Ok(scan)
+}
+
+impl Scan {
+    fn add(&mut self, position: i64, unit: CqUnit) {
+        self.pointed.add_unit(unit.physical_offset.0, unit.size);
+        self.pointed.until = position + UNIT;
+        self.newest_start = self.newest_start.max(Some(unit.physical_offset.0)).max(Some(-1));
+        if is_ext_address(unit.tags_code) {
+            self.ext_address = Some(unit.tags_code);
+        }
+        self.first.get_or_insert((position, unit));
+        self.last = Some((position, unit));
+    }
+}
+
+/// Place of the last scanned unit whose message begins below `cut`, so that all before it do too; 0 where that is not known.
+fn last_below(
+    disk: &Disk,
+    file: &ListedFile,
+    open: &OpenListed<'_>,
+    cut: PhysicalOffset,
+) -> Result<i64, RecoveryError> {
+    let Some(pointed) = file.pointed.as_deref().filter(|pointed| pointed.is_ordered) else { return Ok(0) };
+    let (mut low, mut high) = (0, pointed.until / UNIT);
+    while high - low > 1 {
+        let middle = low.midpoint(high);
+        if unit_at(disk, open, middle * UNIT)?.physical_offset < cut {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low * UNIT)
 }
 
 /// Bytes of a unit.

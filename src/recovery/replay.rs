@@ -1,13 +1,17 @@
 //! One walk over the log, which dispatches into queues and index as the broker's recovery does (R5 to R9).
 //!
+//! With a memory it goes on where every message before already had its unit: those change nothing but numbers.
+//!
 //! Upstream: `CommitLog.recoverNormally`, `recoverAbnormally`; `DLedgerCommitLog.recoverNormally`, `recoverAbnormally`.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::disk::{Disk, RecoveryError};
-use super::file_list::FileList;
+use super::file_list::{FileList, ListedFile};
 use super::forecast::LogLine;
 use super::index::Index;
+use super::memory::{LastMessage, WalkMark};
 use super::parse::{Checks, Parser};
 use super::pieces::{Go, Met, Reading, Records};
 use super::queue_table::QueueTable;
@@ -40,6 +44,22 @@ impl Dispatch {
             Self::Above(offset) => physical > offset,
             Self::UpTo(confirm) => physical.wrapping_add(i64::from(record.size)) <= confirm,
             Self::Below(confirm) => physical < confirm,
+        }
+    }
+
+    /// Whether a message leaves all as it is, and will do so in a later walk too.
+    fn is_settled(self, is_taken: bool, wants_unit: bool) -> bool {
+        match self {
+            Self::Nothing | Self::Above(_) if !is_taken => true,
+            _ => is_taken && !wants_unit,
+        }
+    }
+
+    /// Whether all that another one takes is taken.
+    fn takes_all_of(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::UpTo(now), Self::UpTo(then)) | (Self::Below(now), Self::Below(then)) => now >= then,
+            _ => self == other,
         }
     }
 }
@@ -80,13 +100,23 @@ pub struct Walked {
 #[derive(Debug, Default)]
 pub struct Walk {
     /// Topics and queue ids, numbered.
-    pub names: Names,
+    pub names: Arc<Names>,
     /// Starts of the messages of each of them that should have a unit.
     pub starts: Vec<Tally>,
     /// What part of the log that is; absent where it cannot be told.
     pub range: Option<Range<i64>>,
     /// How records stand there.
     pub records: Option<Records>,
+}
+
+/// How far a walk has come in a segment.
+#[derive(Debug, Clone, Copy)]
+struct SoFar {
+    walked: Walked,
+    counted: i64,
+    position: i64,
+    last: Option<LastMessage>,
+    is_noted: bool,
 }
 
 /// What a walk feeds.
@@ -118,19 +148,45 @@ impl Replay<'_, '_> {
         noted: &mut Walk,
     ) -> Result<Walked, RecoveryError> {
         let Some(first) = list.files.get(plan.start) else { return Ok(Walked::default()) };
-        let mut walked = Walked {
-            from: first.base,
-            last_start: first.base,
-            last_dispatched_end: first.base,
-            ..Walked::default()
-        };
         let mut slots = Vec::new();
-        let mut is_noted = true;
-        for (at, file) in list.files.iter().enumerate().skip(plan.start) {
-            let (base, mut counted, mut position) = (file.base, 0, 0);
+        let (begin, mut from) = match self.marked(list, plan)? {
+            Some((at, mark)) => (at, mark),
+            None => (plan.start, self.unmarked(first, plan)),
+        };
+        let mut mark = None;
+        let (mut walked, mut is_noted) = (from.walked, from.is_noted);
+        let repeated_before = self.queues.counts.repeated;
+        self.queues.counts.repeated += from.repeated;
+        self.index.go_on_from(from.index_after);
+        (noted.names, noted.starts) = (from.names.clone(), std::mem::take(&mut from.starts));
+        for (at, file) in list.files.iter().enumerate().skip(begin) {
+            let base = file.base;
+            let (mut counted, mut position, mut last) = match at == begin {
+                true => (from.counted, from.place, from.last),
+                false => (0, 0, None),
+            };
             let mut is_filled = false;
-            let reading = Reading::new(self.disk, self.parser, &noted.names, plan.records, plan.checks);
-            reading.segment(file, 0..list.file_len, |place, met| match met {
+            let names = noted.names.clone();
+            let reading = Reading::new(self.disk, self.parser, &names, plan.records, plan.checks);
+            let mut keep = |walk: &Self, noted: &Walk, slots: &[Option<usize>], so_far: SoFar| {
+                if walk.disk.memory.is_some() && mark.is_none() {
+                    let ends = walk.ends(noted, slots);
+                    mark = Some(WalkMark {
+                        file: file.id,
+                        place: so_far.position,
+                        counted: so_far.counted,
+                        last: so_far.last,
+                        walked: so_far.walked,
+                        is_noted: so_far.is_noted,
+                        starts: noted.starts.clone(),
+                        ends,
+                        repeated: walk.queues.counts.repeated - repeated_before,
+                        index_after: walk.index.end(),
+                        ..from.clone()
+                    });
+                }
+            };
+            reading.segment(file, position..list.file_len, |place, met| match met {
                 Met::Message(record, bytes) => {
                     let offset = record.physical;
                     if plan.checks_offset && (offset < base || offset > base + list.file_len) {
@@ -138,17 +194,23 @@ impl Replay<'_, '_> {
                         self.log.push(LogLine::warn(text));
                         return Ok(Go::Stop);
                     }
+                    let is_taken = plan.dispatch.takes(record);
+                    let is_repeated = is_taken && self.is_repeated(&reading, &mut slots, record);
+                    if !plan.dispatch.is_settled(is_taken, record.has_unit() && !is_repeated) {
+                        keep(self, noted, &slots, SoFar { walked, counted, position, last, is_noted });
+                    }
                     walked.last_start = base + counted;
                     walked.messages += 1;
                     counted += i64::from(record.size);
                     position = place + record.byte_len();
+                    last = Some(LastMessage { place, physical: record.physical, size: record.size });
                     is_noted &= !record.is_odd;
                     if record.has_unit() {
                         slot_of(&mut noted.starts, record.name).add(base + place + record.head_len());
                     }
-                    if plan.dispatch.takes(record) {
+                    if is_taken {
                         walked.last_dispatched_end = offset.wrapping_add(i64::from(record.size));
-                        self.dispatch(&reading, &mut slots, record, bytes)?;
+                        self.dispatch(&reading, record, bytes, is_repeated)?;
                     }
                     Ok(Go::On)
                 }
@@ -166,38 +228,127 @@ impl Replay<'_, '_> {
                     Ok(Go::Stop)
                 }
             })?;
+            let next = list.files.get(at + 1).filter(|_| is_filled);
+            if next.is_none() {
+                keep(self, noted, &slots, SoFar { walked, counted, position, last, is_noted });
+            }
             walked.end = base + counted;
             walked.true_end = base + position;
-            let next = list.files.get(at + 1).filter(|_| is_filled);
             is_noted &= next.is_none_or(|next| next.base >= base.saturating_add(list.file_len));
             if next.is_none() {
                 break;
             }
+        }
+        if let (Some(memory), Some(mark)) = (&self.disk.memory, mark) {
+            memory.put_walk((), mark);
         }
         noted.range = is_noted.then_some(walked.from..walked.true_end);
         noted.records = Some(plan.records);
         Ok(walked)
     }
 
-    /// Dispatches one message; `slots` keeps where the queues of its reading stand.
-    fn dispatch(
+    /// The beginning of a walk that knows nothing.
+    fn unmarked(&self, first: &ListedFile, plan: &WalkPlan) -> WalkMark {
+        let walked = Walked {
+            from: first.base,
+            last_start: first.base,
+            last_dispatched_end: first.base,
+            ..Walked::default()
+        };
+        WalkMark {
+            plan: *plan,
+            first: first.id,
+            file: first.id,
+            place: 0,
+            counted: 0,
+            last: None,
+            walked,
+            is_noted: true,
+            names: Arc::default(),
+            starts: Vec::new(),
+            ends: Vec::new(),
+            repeated: 0,
+            index_before: self.index.end(),
+            index_after: self.index.end(),
+        }
+    }
+
+    /// Where an earlier walk can be gone on with, if all that it went by still holds.
+    fn marked(&self, list: &FileList, plan: &WalkPlan) -> Result<Option<(usize, WalkMark)>, RecoveryError> {
+        let mark = self.disk.memory.as_ref().and_then(|memory| memory.walk(()));
+        let mark = mark.filter(|mark| {
+            let WalkPlan { start: _, records, checks, dispatch, checks_offset } = mark.plan;
+            let is_same = (records, checks, checks_offset) == (plan.records, plan.checks, plan.checks_offset);
+            let first = list.files.get(plan.start).map(|file| file.id);
+            let has_unit = |(number, end): (usize, &i64)| {
+                let (topic, queue) = mark.names.get(u32::try_from(number).unwrap_or(u32::MAX));
+                let slot = self.queues.place(&topic, queue).and_then(|place| self.queues.slots.get(place));
+                *end == i64::MIN || slot.is_some_and(|slot| slot.queue.max_physical() >= *end)
+            };
+            is_same
+                && plan.dispatch.takes_all_of(dispatch)
+                && first == Some(mark.first)
+                && mark.index_before == self.index.end()
+                && mark.ends.iter().enumerate().all(has_unit)
+        });
+        let Some(mark) = mark else { return Ok(None) };
+        let Some(at) = list.files.iter().position(|file| file.id == mark.file) else { return Ok(None) };
+        let reading = Reading::new(self.disk, self.parser, &mark.names, plan.records, plan.checks);
+        let is_there = match mark.last {
+            Some(last) => last.is_there(&reading, &list.files[at], list.file_len)?,
+            None => true,
+        };
+        Ok(is_there.then_some((at, mark)))
+    }
+
+    /// Where the queues end of which messages were met; the least number for others.
+    fn ends(&self, noted: &Walk, slots: &[Option<usize>]) -> Vec<i64> {
+        let end = |(number, messages): (usize, &Tally)| {
+            if messages.count == 0 {
+                return i64::MIN;
+            }
+            let slot = slots.get(number).copied().flatten().or_else(|| {
+                let (topic, queue) = noted.names.get(u32::try_from(number).unwrap_or(u32::MAX));
+                self.queues.place(&topic, queue)
+            });
+            let slot = slot.and_then(|place| self.queues.slots.get(place));
+            slot.map_or(i64::MAX, |slot| slot.queue.max_physical())
+        };
+        noted.starts.iter().enumerate().map(end).collect()
+    }
+
+    /// Whether a message has its unit already, so that dispatching it writes none; counts it if so.
+    fn is_repeated(
         &mut self,
         reading: &Reading<'_>,
         slots: &mut Vec<Option<usize>>,
         record: &Record,
+    ) -> bool {
+        if !record.has_unit() || self.queues.has_write_error {
+            return false;
+        }
+        let slot = slot_of(slots, record.name);
+        if slot.is_none() {
+            let (topic, queue) = reading.names.get(record.name);
+            *slot = self.queues.place(&topic, queue);
+        }
+        slot.is_some_and(|slot| self.queues.is_repeated(slot, record))
+    }
+
+    /// Dispatches one message.
+    fn dispatch(
+        &mut self,
+        reading: &Reading<'_>,
+        record: &Record,
         bytes: &[u8],
+        is_repeated: bool,
     ) -> Result<(), RecoveryError> {
-        if record.has_unit() && !self.queues.has_write_error {
-            let slot = slot_of(slots, record.name);
-            if slot.is_none() {
-                let (topic, queue) = reading.names.get(record.name);
-                *slot = self.queues.place(&topic, queue);
-            }
-            if !slot.is_some_and(|slot| self.queues.is_repeated(slot, record))
-                && let Some(request) = reading.request(bytes)
-            {
-                self.queues.dispatch(self.disk, &request)?;
-            }
+        if record.has_unit()
+            && !self.queues.has_write_error
+            && !is_repeated
+            && let Some(request) = reading.request(bytes)
+        {
+            self.queues.dispatch(self.disk, &request)?;
         }
         if self.conf.message_index_enable && self.conf.index_file_write_enable {
             self.index.build(record);
@@ -228,7 +379,8 @@ impl Replay<'_, '_> {
             let next_file = file.base + list.file_len;
             reading.segment(file, offset - file.base..limit, |place, met| match met {
                 Met::Message(record, bytes) => {
-                    self.dispatch(&reading, &mut slots, record, bytes)?;
+                    let is_repeated = self.is_repeated(&reading, &mut slots, record);
+                    self.dispatch(&reading, record, bytes, is_repeated)?;
                     offset = file.base + place + record.byte_len();
                     Ok(Go::On)
                 }

@@ -18,10 +18,14 @@ pub struct Tally {
 impl Tally {
     /// Adds a position.
     pub fn add(&mut self, position: i64) {
-        let spread = position.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let spread = (spread ^ (spread >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
         self.count += 1;
-        self.sum = self.sum.wrapping_add(spread ^ (spread >> 29));
+        self.sum = self.sum.wrapping_add(spread(position));
+    }
+
+    /// Takes away a position that is in it.
+    pub fn remove(&mut self, position: i64) {
+        self.count = self.count.saturating_sub(1);
+        self.sum = self.sum.wrapping_sub(spread(position));
     }
 
     /// Adds all of another one.
@@ -29,6 +33,12 @@ impl Tally {
         self.count += other.count;
         self.sum = self.sum.wrapping_add(other.sum);
     }
+}
+
+fn spread(position: i64) -> u64 {
+    let spread = position.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let spread = (spread ^ (spread >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    spread ^ (spread >> 29)
 }
 
 /// What the units at the front of a file point at.

@@ -1,6 +1,9 @@
 import java.io.File;
+import java.io.InputStream;
 import java.lang.reflect.Constructor;
 import java.lang.reflect.Proxy;
+import java.nio.file.Files;
+import java.nio.file.StandardCopyOption;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.rocketmq.common.BrokerConfig;
 import org.apache.rocketmq.store.config.MessageStoreConfig;
@@ -9,6 +12,7 @@ import org.apache.rocketmq.store.stats.BrokerStatsManager;
 /** Prints what load() of the store in a directory says, and the nanoseconds that it takes. */
 public class LoadTime {
     public static void main(String[] args) throws Exception {
+        logAsTheBrokerDoes(new File(args[0]).getAbsoluteFile().getParentFile());
         MessageStoreConfig config = new MessageStoreConfig();
         config.setStorePathRootDir(args[0]);
         config.setStorePathCommitLog(new File(args[0], "commitlog").getPath());
@@ -27,5 +31,15 @@ public class LoadTime {
             System.out.flush();
         }
         Runtime.getRuntime().halt(0);
+    }
+
+    /** With the configuration that comes with the broker: WARN lines go to files below the home directory. */
+    private static void logAsTheBrokerDoes(File home) throws Exception {
+        File configuration = new File(home, "logback.xml");
+        try (InputStream found = LoadTime.class.getResourceAsStream("/rmq.broker.logback.xml")) {
+            Files.copy(found, configuration.toPath(), StandardCopyOption.REPLACE_EXISTING);
+        }
+        System.setProperty("rmq.logback.configurationFile", configuration.getPath());
+        System.setProperty("user.home", home.getPath());
     }
 }

@@ -5,6 +5,7 @@
 //! | log | one segment of 1 GiB with about 930,000 messages in 64 queues, killed: the walk begins at the first segment |
 //! | queues | 19,200 queues of one file, and a log of 960,000 short messages; a broker with 20,000 descriptors cannot hold more |
 //! | files | 20,000 queues of ten full files |
+//! | refresh | a log that grows by 1 MiB between two looks at it, at an eighth of a segment and at a full one |
 //!
 //! The bare pass computes the checksums of message-sized pieces of the segment, which it holds in memory. The broker's rows
 //! want a JDK, and Maven for its jars, which the lab fetches and keeps (`LAB_CACHE`); without them they are left out. Every
@@ -26,7 +27,9 @@ use std::time::{Duration, Instant};
 
 use rocketmq_store_exporter::broker::BrokerConf;
 use rocketmq_store_exporter::format::java_properties::JavaProperties;
-use rocketmq_store_exporter::recovery::{Budget, Forecast, Question, Reach, Shutdown, Without, forecast};
+use rocketmq_store_exporter::recovery::{
+    Budget, Forecast, Memory, Question, Reach, Shutdown, Without, forecast, forecast_again,
+};
 
 #[path = "../support/store_writer.rs"]
 mod store_writer;
@@ -50,6 +53,9 @@ fn main() {
     }
     if is_wanted("files") {
         files(&dir.path().join("files"));
+    }
+    if is_wanted("refresh") {
+        refresh(&dir.path().join("refresh"));
     }
 }
 
@@ -107,6 +113,47 @@ fn files(root: &Path) {
     println!("    {} MiB resident at most, of the whole benchmark", peak_kib() / 1024);
 }
 
+fn refresh(root: &Path) {
+    let mut store = StoreWriter::new(root, Log::Plain, GIB, QUEUE_FILE_LEN);
+    let topics: Vec<usize> = (0..8).map(|at| store.topic(&format!("topic-{at:03}"))).collect();
+    let mut memory = Memory::default();
+    let mut grow_to = |end: i64| {
+        let mut count = 0;
+        while store.end < end {
+            store.append(topics[count % topics.len()], i32::try_from(count / topics.len() % 8).unwrap(), 960);
+            count += 1;
+        }
+        store.dispatch_all();
+        store.flush();
+    };
+    for end in [GIB / 8, GIB - (16 << 20)] {
+        grow_to(end);
+        let asked = Question {
+            shutdown: Shutdown::Unclean,
+            reach: Reach::Recent,
+            ..question(root, QUEUE_FILE_LEN, GIB)
+        };
+        let mut look = || {
+            let began = Instant::now();
+            let found = forecast_again(&asked, &Budget::default(), &mut memory).unwrap();
+            assert!(found.complete && found.totals.units_lost == Some(0));
+            began.elapsed()
+        };
+        println!("\nrefresh: a log of {} MiB, 64 queues", end >> 20);
+        look();
+        let again = (1..=5)
+            .map(|times| {
+                grow_to(end + (times << 20));
+                look()
+            })
+            .min()
+            .unwrap();
+        row("after 1 MiB", again, None);
+        let whole = fastest(3, || forecast(&asked, &Budget::default()).unwrap());
+        row("everything", whole, Some(again));
+    }
+}
+
 fn fill(store: &mut StoreWriter, queues: i32, units: usize) {
     let topics: Vec<usize> = (0..400).map(|at| store.topic(&format!("topic-{at:03}"))).collect();
     for _ in 0..units {
@@ -120,12 +167,12 @@ fn fill(store: &mut StoreWriter, queues: i32, units: usize) {
     store.flush();
 }
 
-fn told(root: &Path, queue_file_len: i64, segment_len: i64) -> Forecast {
+fn question(root: &Path, queue_file_len: i64, segment_len: i64) -> Question {
     let text = format!(
         "storePathRootDir={}\nmappedFileSizeConsumeQueue={queue_file_len}\nmappedFileSizeCommitLog={segment_len}\n",
         root.display()
     );
-    let question = Question {
+    Question {
         root: root.to_owned(),
         conf: BrokerConf::as_broker_takes_it(&JavaProperties::parse(text.as_bytes()).unwrap()).0,
         release: (5, 5, 0),
@@ -134,8 +181,11 @@ fn told(root: &Path, queue_file_len: i64, segment_len: i64) -> Forecast {
         without: Without::default(),
         reach: Reach::Start,
         digest: false,
-    };
-    let found = forecast(&question, &Budget::default()).unwrap();
+    }
+}
+
+fn told(root: &Path, queue_file_len: i64, segment_len: i64) -> Forecast {
+    let found = forecast(&question(root, queue_file_len, segment_len), &Budget::default()).unwrap();
     assert!(found.complete && found.consistent);
     found
 }

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 const HEADER_LEN: usize = 88;
 const LEDGER_HEAD_LEN: i64 = 48;
+/// Length of a file of DLedger's index, most of it a hole.
+const LEDGER_INDEX_FILE_LEN: u64 = 32 * 5 * 1024 * 1024;
 /// Bytes that are gathered before they are written.
 const GATHERED: usize = 4 << 20;
 
@@ -47,6 +49,8 @@ pub struct StoreWriter {
     gathered: (i64, Vec<u8>),
     units: BTreeMap<(usize, i32, i64), (i64, Vec<u8>)>,
     entries: i64,
+    /// Units of DLedger's index that are not written yet.
+    ledger_index: Vec<u8>,
     stored_at: i64,
 }
 
@@ -69,6 +73,7 @@ impl StoreWriter {
             gathered: (0, Vec::new()),
             units: BTreeMap::new(),
             entries: 0,
+            ledger_index: Vec::new(),
             stored_at: 1_700_000_000_000,
         };
         fs::create_dir_all(writer.log_dir()).unwrap();
@@ -117,6 +122,12 @@ impl StoreWriter {
         fs::write(self.root.join("checkpoint"), bytes).unwrap();
     }
 
+    /// What DLedger writes every three seconds: here with all entries committed.
+    pub fn write_ledger_checkpoint(&self) {
+        let text = format!("committedIndex={}\nendIndex={0}\n", self.entries - 1);
+        fs::write(self.root.join("dledger-n0/checkpoint"), text).unwrap();
+    }
+
     /// Appends a message with a body of `body_len` bytes to the log; it waits for its unit.
     pub fn append(&mut self, topic: usize, queue: i32, body_len: usize) -> Written {
         let properties =
@@ -160,6 +171,11 @@ impl StoreWriter {
             bytes.extend(self.end.to_be_bytes());
             bytes.extend([0; 12]);
             bytes.extend(written.size.to_be_bytes());
+            self.ledger_index.extend(1_i32.to_be_bytes());
+            self.ledger_index.extend(self.end.to_be_bytes());
+            self.ledger_index.extend(i32::try_from(whole).unwrap().to_be_bytes());
+            self.ledger_index.extend(self.entries.to_be_bytes());
+            self.ledger_index.extend(0_i64.to_be_bytes());
             self.entries += 1;
         }
         let seed = u8::try_from(written.physical % 251).unwrap();
@@ -211,6 +227,7 @@ impl StoreWriter {
     /// Brings everything to the files.
     pub fn flush(&mut self) {
         self.flush_log();
+        self.flush_ledger_index();
         for ((topic, queue, base), (from, bytes)) in std::mem::take(&mut self.units) {
             let dir = self.queue_dir(topic, queue);
             fs::create_dir_all(&dir).unwrap();
@@ -229,6 +246,20 @@ impl StoreWriter {
         if self.gathered.1.len() > GATHERED {
             self.flush_log();
         }
+    }
+
+    fn flush_ledger_index(&mut self) {
+        let bytes = std::mem::take(&mut self.ledger_index);
+        if bytes.is_empty() {
+            return;
+        }
+        let dir = self.root.join("dledger-n0/index");
+        fs::create_dir_all(&dir).unwrap();
+        let path = dir.join(format!("{:020}", 0));
+        let file = File::options().write(true).create(true).truncate(false).open(path).unwrap();
+        file.set_len(LEDGER_INDEX_FILE_LEN).unwrap();
+        let end = u64::try_from(self.entries * 32).unwrap();
+        file.write_all_at(&bytes, end - u64::try_from(bytes.len()).unwrap()).unwrap();
     }
 
     fn flush_log(&mut self) {
