@@ -131,7 +131,12 @@ fn going_on_says_what_reading_everything_says() {
 
 #[test]
 fn what_is_read_follows_what_was_written_since() {
-    for (log, release) in [(Log::Plain, (5, 5, 0)), (Log::DLedger, (5, 2, 0)), (Log::DLedger, (5, 5, 0))] {
+    for (log, release) in [
+        (Log::Plain, (5, 5, 0)),
+        (Log::DLedger, (5, 2, 0)),
+        (Log::DLedger, (5, 3, 3)),
+        (Log::DLedger, (5, 5, 0)),
+    ] {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("store");
         let mut store = StoreWriter::new(&root, log, 4 << 20, 20 * 2_000);

@@ -20,6 +20,8 @@ use super::replay::{Walk, slot_of};
 use super::tally::{Pointed, Tally};
 use crate::format::cq_unit::PRE_BLANK_SIZE;
 
+const HEAD: i64 = 48;
+
 /// What is missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Loss {
@@ -40,6 +42,8 @@ pub struct Search<'s, 'a> {
     pub queues: &'s QueueTable<'a>,
     /// The walk, and what it met.
     pub walk: &'s Walk,
+    /// Where the queues are cut.
+    pub cut: Option<i64>,
     /// What the files of each queue point at, where that has been read.
     pub pointed: HashMap<(usize, usize), Pointed>,
 }
@@ -102,6 +106,7 @@ impl Search<'_, '_> {
         loss: &mut Loss,
     ) -> Result<(), RecoveryError> {
         let mut differing: HashMap<(String, i32), HashSet<i64>> = HashMap::new();
+        let mut behind_cut: Option<Vec<Tally>> = None;
         for (number, messages) in starts.iter().enumerate().filter(|(_, messages)| messages.count > 0) {
             loss.messages += messages.count;
             let key = names.get(u32::try_from(number).unwrap_or(u32::MAX));
@@ -111,15 +116,27 @@ impl Search<'_, '_> {
             };
             let mut units = Tally::default();
             self.units(place, range, |tally| units.add_all(tally))?;
+            if units == *messages {
+                continue;
+            }
             if units.count == 0 {
                 *loss.missing.entry(key).or_default() += messages.count;
-            } else if units != *messages {
-                let mut starts = HashSet::new();
-                self.each_unit(place, range, |start| {
-                    starts.insert(start);
-                })?;
-                differing.insert(key, starts);
+                continue;
             }
+            let behind = match &mut behind_cut {
+                Some(behind) => behind,
+                none => none.insert(self.behind_cut(list, records, range, names)?),
+            };
+            let behind = behind.get(number).copied().unwrap_or_default();
+            if behind.count > 0 && messages.without(behind) == units {
+                *loss.missing.entry(key).or_default() += behind.count;
+                continue;
+            }
+            let mut starts = HashSet::new();
+            self.each_unit(place, range, |start| {
+                starts.insert(start);
+            })?;
+            differing.insert(key, starts);
         }
         if differing.is_empty() {
             return Ok(());
@@ -142,6 +159,34 @@ impl Search<'_, '_> {
             })?;
         }
         Ok(())
+    }
+
+    /// The messages behind the place where queues are cut, by queue: mostly those that are missing.
+    fn behind_cut(
+        &self,
+        list: &FileList,
+        records: Records,
+        range: &Range<i64>,
+        names: &Names,
+    ) -> Result<Vec<Tally>, RecoveryError> {
+        let mut starts = Vec::new();
+        let Some(cut) = self.cut.filter(|cut| *cut > range.start) else { return Ok(starts) };
+        for file in &list.files {
+            // The head of an entry may stand before the cut, and its message behind it.
+            let from = (cut - HEAD - file.base).max(0);
+            let end = range.end.min(file.base.saturating_add(list.file_len)) - file.base;
+            if from >= end {
+                continue;
+            }
+            let Some(from) = next_magic(self.disk, list, file, records, from)? else { continue };
+            self.read(list, records, file, from..end, names, |record, place, _| {
+                let start = file.base + place + record.head_len();
+                if record.has_unit() && start >= cut {
+                    slot_of(&mut starts, record.name).add(start);
+                }
+            })?;
+        }
+        Ok(starts)
     }
 
     /// The messages of a part of a segment that should have a unit, by queue.

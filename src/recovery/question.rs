@@ -287,8 +287,16 @@ fn after_start(
         Reach::Recent => load.recent(found.reput_from),
         _ => i64::MIN,
     };
-    let mut search =
-        Search { disk, parser: &parser, queues: &load.queues, walk: &load.walk, pointed: HashMap::new() };
+    let cut =
+        load.truncation.filter(|truncation| truncation.fires).map(|truncation| truncation.process_offset);
+    let mut search = Search {
+        disk,
+        parser: &parser,
+        queues: &load.queues,
+        walk: &load.walk,
+        cut,
+        pointed: HashMap::new(),
+    };
     let loss = search.find(&logs, &(from..end))?;
     found.messages_with_unit = Some(loss.messages);
     found.totals.units_lost = Some(loss.total());

@@ -28,6 +28,12 @@ impl Tally {
         self.sum = self.sum.wrapping_sub(spread(position));
     }
 
+    /// Without those of another one, which are all in it.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self { count: self.count.saturating_sub(other.count), sum: self.sum.wrapping_sub(other.sum) }
+    }
+
     /// Adds all of another one.
     pub fn add_all(&mut self, other: Self) {
         self.count += other.count;
