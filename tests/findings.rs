@@ -77,6 +77,23 @@ fn made_by_hand() -> BTreeMap<&'static str, Preview> {
     std::fs::create_dir_all(case.root().join("index/20261123000000000")).unwrap();
     found.insert("INDEX_UNREADABLE", preview(&case, all, &unlimited));
     let case = plain("5.2.0-plain-f0");
+    let config = case.root().join("config");
+    std::fs::create_dir_all(&config).unwrap();
+    std::fs::write(config.join("topics.json"), "{\"topicConfigTable\":{").unwrap();
+    let without_backup = preview(&case, all, &unlimited);
+    assert_eq!(
+        without_backup.forecast.start.outcome, "starts",
+        "the backup is missing, which counts as empty"
+    );
+    std::fs::write(config.join("topics.json.bak"), [0; 200]).unwrap();
+    let without = preview(&case, all, &unlimited);
+    assert_eq!(without.forecast.start.exit_code, Some(255));
+    assert_eq!(without.forecast.start.path.as_deref(), Some(std::path::Path::new("config/topics.json")));
+    found.insert("TABLE_UNREADABLE", without);
+    std::fs::rename(config.join("topics.json"), config.join("delayOffset.json")).unwrap();
+    std::fs::rename(config.join("topics.json.bak"), config.join("delayOffset.json.bak")).unwrap();
+    assert_eq!(preview(&case, all, &unlimited).forecast.start.exit_code, Some(253), "read after load");
+    let case = plain("5.2.0-plain-f0");
     std::fs::create_dir_all(case.root().join("config")).unwrap();
     let offsets = r#"{"offsetTable":{"T0@G1":{0:7,1:99999},"gone@G2":{0:1}}}"#;
     std::fs::write(case.root().join("config/consumerOffset.json"), offsets).unwrap();

@@ -79,6 +79,8 @@ catalogue! {
         "Files of a queue are of another kind (simple, batch) than its topic says: the broker does not start"
     INDEX_UNREADABLE Critical "5.1.0 and later"
         "An index file cannot be mapped: the broker does not start"
+    TABLE_UNREADABLE Critical "all"
+        "A table in config/ and its backup are both damaged: the broker does not start"
     LEDGER_EXIT Critical "all"
         "DLedger ends the process because of its data or index"
     LOAD_EXCEPTION Critical "all"

@@ -15,7 +15,8 @@
 //!   itself as its maximum (H3).
 //! - **R2 loading files** (`MappedFileQueue.load`, `MmapFileList.load`): a wrong length refuses the start; the last entry of a
 //!   directory, if empty, is deleted by newer releases; a name that is no number ends load with an exception.
-//! - **R3 refusing** (`DefaultMessageStore.load`): false or an exception is exit code -3, DLedger's own refusal -1.
+//! - **R3 refusing** (`DefaultMessageStore.load`, `BrokerController.initialize`): false or an exception is exit code -3, DLedger's
+//!   own refusal -1; a table of `config/` that can be read from neither copy ends some releases with -1, others with -3.
 //! - **R4 one record** (`CommitLog.checkMessageAndReturnSize`): magic, lengths, body or property checksum, `DUP_INFO`. Neither
 //!   the offset nor the queue offset in a message is compared with its place.
 //! - **R5 clean start** (`CommitLog.recoverNormally`), **R6 unclean start** (`recoverAbnormally`): which segment the walk
@@ -44,6 +45,7 @@ pub mod ledger;
 pub mod load;
 pub mod loss;
 pub mod memory;
+pub mod metadata;
 pub mod on_cores;
 pub mod parse;
 pub mod pieces;

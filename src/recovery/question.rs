@@ -14,6 +14,7 @@ use super::forecast::{
 use super::load::{Load, Refusal, Setting};
 use super::loss::Search;
 use super::memory::Memory;
+use super::metadata;
 use super::parse::{HUGE_LENGTH, Parser};
 use super::pieces::Records;
 use super::release::{NEWEST, Rules, TruncationTest};
@@ -140,9 +141,12 @@ fn foretell(question: &Question, disk: &Disk) -> Result<Forecast, RecoveryError>
     }
     if conf.enable_dleger_commit_log && conf.enable_controller_mode && rules.keeps_confirm {
         let refusal = Refusal { exit_code: EXIT_BOTH_MODES, reason: "CONTROLLER_AND_DLEDGER", path: None };
-        let start = start(Some(&refusal));
-        let verdict = Verdict::RefuseStart;
-        return Ok(Forecast { verdict, complete: true, start, ..Forecast::blank(mode, is_clean) });
+        return Ok(refused(mode, is_clean, &refusal));
+    }
+    // A running broker keeps writing its tables.
+    let reads_tables = disk.memory.is_none();
+    if reads_tables && let Some(refusal) = metadata::refused_before_load(&question.root, &rules)? {
+        return Ok(refused(mode, is_clean, &refusal));
     }
     let checkpoint = match read_small(&question.root.join("checkpoint"), CHECKPOINT_LEN) {
         Ok(bytes) if !question.without.checkpoint => Checkpoint::decode(&bytes),
@@ -175,7 +179,10 @@ fn answer(
     disk: &Disk,
     load: &mut Load<'_>,
 ) -> Result<Forecast, RecoveryError> {
-    let refusal = load.run()?;
+    let mut refusal = load.run()?;
+    if refusal.is_none() && disk.memory.is_none() {
+        refusal = metadata::refused_after_load(&question.root)?;
+    }
     let (unlinked, created) = disk.changes();
     let mut found = Forecast {
         complete: true,
@@ -336,6 +343,12 @@ fn sha1_of(queue: &AnyQueue, disk: &Disk) -> Result<String, RecoveryError> {
         sha1.update(file.bytes(disk, 0, file.wrote)?);
     }
     Ok(sha1.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Of a broker that ends before it looks at its store.
+fn refused(mode: LogKind, is_clean: bool, refusal: &Refusal) -> Forecast {
+    let start = start(Some(refusal));
+    Forecast { verdict: Verdict::RefuseStart, complete: true, start, ..Forecast::blank(mode, is_clean) }
 }
 
 fn start(refusal: Option<&Refusal>) -> StartForecast {

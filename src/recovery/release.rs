@@ -134,6 +134,8 @@ pub struct Rules {
     pub compensates_controller: bool,
     /// The light queues of a message.
     pub light_queues: LightQueues,
+    /// Exit code of a container where a table of `config/` cannot be read.
+    pub exit_without_tables: i32,
 }
 
 const V494: Rules = Rules {
@@ -164,6 +166,7 @@ const V494: Rules = Rules {
     compensates_duplication: false,
     compensates_controller: false,
     light_queues: LightQueues::All,
+    exit_without_tables: 253,
 };
 const V497: Rules = Rules { since: (4, 9, 5), ..V494 };
 const V500: Rules = Rules {
@@ -176,6 +179,7 @@ const V500: Rules = Rules {
     searches_minimum: true,
     knows_delays: true,
     compensates_duplication: true,
+    exit_without_tables: 255,
     ..V497
 };
 const V510: Rules = Rules {
@@ -223,6 +227,7 @@ const V550: Rules = Rules {
     has_offset_check: true,
     dispatches_from_checkpoint: true,
     fails_on_empty_queue_file: false,
+    exit_without_tables: 253,
     ..V540
 };
 

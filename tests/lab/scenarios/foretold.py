@@ -85,6 +85,30 @@ def restarted(verdicts, directory):
         verdicts.equal("all messages can be reached again", reachable(broker.offsets()), before)
 
 
+def tables(verdicts, directory):
+    """A table of config/ of which both copies are damaged: the broker ends with the exit code that was foretold."""
+    with Stand(directory, "5.3.3", "plain", SMALL) as stand:
+        own = stand.broker
+        stand.start_broker()
+        own.create_topics(TOPICS)
+        own.stop()
+        config, intact = own.store / "config", directory / "intact"
+        _copy(config, intact)
+        newer = _sibling(stand, "5.5.0", "newer")
+        for broker, table, damage in ((own, "topics", b"\0" * 200), (newer, "consumerOffset", b'{"offsetTable":{'), (own, "delayOffset", b"?")):
+            name = f"{broker.release} {table}"
+            (config / f"{table}.json").write_bytes(damage)
+            verdicts.equal(f"{name}: one copy", _preview(broker, broker.release)["start"]["outcome"], "starts")
+            (config / f"{table}.json.bak").write_bytes(damage)
+            found = _preview(broker, broker.release)["start"]
+            verdicts.equal(f"{name}: both copies", (found["outcome"], found["reason"]), ("refuses", "TABLE_UNREADABLE"))
+            broker.start()
+            wait_until(lambda at=broker: not at.child.is_alive(), 60, "the broker to end by itself")
+            verdicts.equal(f"{name}: exit code", broker.child.process.returncode, found["exit_code"])
+            shutil.rmtree(config)
+            _copy(intact, config)
+
+
 def _foretold(verdicts, directory, release, mode, verdict, idle=4):
     with Stand(directory, release, mode, SMALL) as stand:
         broker = stand.broker
