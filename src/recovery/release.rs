@@ -219,6 +219,7 @@ const V540: Rules = Rules {
     limits_files: true,
     truncation_test: TruncationTest::AfterDispatch,
     indexes_tags: true,
+    exit_without_tables: 253,
     ..V532
 };
 const V550: Rules = Rules {
@@ -227,7 +228,6 @@ const V550: Rules = Rules {
     has_offset_check: true,
     dispatches_from_checkpoint: true,
     fails_on_empty_queue_file: false,
-    exit_without_tables: 253,
     ..V540
 };
 
