@@ -72,6 +72,12 @@ def rule_files():
             if re.search(r"^groups:", path.read_text(), re.M)]
 
 
+def inhibition():
+    """The project's list of what is held back."""
+    text = (REPOSITORY / "alerts" / "alertmanager.yaml").read_text()
+    return text[text.index("inhibit_rules:"):]
+
+
 class Monitoring:
     def __init__(self, directory, exporter_port):
         home = directory / "monitoring"
@@ -79,7 +85,7 @@ class Monitoring:
         self.webhook = Webhook()
         alertmanager, prometheus = free_port(), free_port()
         rules = ", ".join(f'"{path}"' for path in rule_files())
-        (home / "alertmanager.yml").write_text(ALERTMANAGER.format(webhook=self.webhook.port))
+        (home / "alertmanager.yml").write_text(ALERTMANAGER.format(webhook=self.webhook.port) + inhibition())
         (home / "prometheus.yml").write_text(
             PROMETHEUS.format(rules=rules, alertmanager=alertmanager, exporter=exporter_port))
         self.children = [
