@@ -205,23 +205,28 @@ impl Search<'_, '_> {
         let begin = PartMark { place: range.start - file.base, ..PartMark::default() };
         let mut part = known.unwrap_or(begin);
         let (names, mut is_whole) = (part.names.clone(), true);
-        self.read(
-            list,
-            records,
-            file,
-            part.place..range.end - file.base,
-            &names,
-            |record, place, was_found| {
-                is_whole &= !was_found;
-                if record.has_unit() {
-                    slot_of(&mut part.starts, record.name).add(file.base + place + record.head_len());
-                }
-                part.place = place + record.byte_len();
-                part.last = Some(LastMessage { place, physical: record.physical, size: record.size });
-            },
-        )?;
+        let mut newest: Option<(Record, LastMessage, Option<LastMessage>)> = None;
+        let span = part.place..range.end - file.base;
+        self.read(list, records, file, span, &names, |record, place, was_found| {
+            is_whole &= !was_found;
+            if record.has_unit() {
+                slot_of(&mut part.starts, record.name).add(file.base + place + record.head_len());
+            }
+            part.place = place + record.byte_len();
+            let last = LastMessage { place, physical: record.physical, size: record.size };
+            newest = Some((*record, last, part.last.replace(last)));
+        })?;
         if let Some(memory) = self.disk.memory.as_ref().filter(|_| is_whole) {
-            memory.put_part(key, part.clone());
+            let mut kept = part.clone();
+            // The newest message may have been read while it was written.
+            if let Some((record, message, before)) = newest {
+                if record.has_unit() {
+                    slot_of(&mut kept.starts, record.name)
+                        .remove(file.base + message.place + record.head_len());
+                }
+                (kept.place, kept.last) = (message.place, before);
+            }
+            memory.put_part(key, kept);
         }
         Ok(part)
     }
