@@ -13,8 +13,10 @@ import releases
 # Stores stay in memory after a load; a process that has loaded so many is replaced.
 LOADS = 120
 TIMEOUT = 90.0
-# As java/logback.xml writes it: level, thread, class, text.
+# As java/logback.xml writes it: level, thread, logger, text.
 LINE = re.compile(r"@@\|(\w+) *\|([^|]*)\|([^|]*)\|(.*)", re.DOTALL)
+# The second has its own file in a broker.
+LOGGERS = ("RocketmqStore", "RocketmqStoreError")
 LOGBACK = releases.HERE / "java" / "logback.xml"
 OPENS = ["java.base/java.nio", "java.base/sun.nio.ch", "java.base/jdk.internal.ref", "java.base/java.lang", "java.base/java.util"]
 
@@ -82,16 +84,16 @@ class RealStore:
         return json.loads(line[1:])
 
     def _said(self, before):
-        """The lines since then: (level, thread, class, text); of an exception what it is, behind the text."""
+        """What the store's own loggers wrote since then in the thread that loads: level and text, exceptions behind it."""
         with open(self.said, "rb") as file:
             file.seek(before)
             text = file.read().decode(errors="replace")
         lines = []
         for piece in re.split(r"^(?=@@\|)", text, flags=re.MULTILINE):
             match = LINE.match(piece)
-            if match:
+            if match and match[2] == "main" and match[3] in LOGGERS:
                 kept = [line for line in match[4].splitlines() if not line.startswith(("\tat ", "\t... "))]
-                lines.append((match[1], match[2], match[3], "\n".join(kept).rstrip()))
+                lines.append((match[1], "\n".join(kept).rstrip()))
         return lines
 
     def _line(self):
