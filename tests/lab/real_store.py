@@ -1,7 +1,8 @@
-"""The store code of one release, kept ready to load stores."""
+"""The store code of one release, kept ready to load and start stores."""
 
 import json
 import os
+import re
 import select
 import subprocess
 import time
@@ -12,6 +13,11 @@ import releases
 # Stores stay in memory after a load; a process that has loaded so many is replaced.
 LOADS = 120
 TIMEOUT = 90.0
+# As java/logback.xml writes it: level, thread, logger, text.
+LINE = re.compile(r"@@\|(\w+) *\|([^|]*)\|([^|]*)\|(.*)", re.DOTALL)
+# The second has its own file in a broker.
+LOGGERS = ("RocketmqStore", "RocketmqStoreError")
+LOGBACK = releases.HERE / "java" / "logback.xml"
 OPENS = ["java.base/java.nio", "java.base/sun.nio.ch", "java.base/jdk.internal.ref", "java.base/java.lang", "java.base/java.util"]
 
 
@@ -32,17 +38,18 @@ class RealStore:
     def __init__(self, release, scratch):
         self.release, self.scratch = release, Path(scratch)
         self.process, self.loads, self.buffer = None, 0, b""
+        self.said = self.scratch / "said"
 
     def _start(self):
         home = self.scratch / "home"
         home.mkdir(exist_ok=True)
         command = ["java", "-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Duser.home={home}",
-                   "-Drocketmq.log.level=ERROR"]
+                   f"-Dlogback.configurationFile={LOGBACK}", f"-Drmq.logback.configurationFile={LOGBACK}"]
         for name in OPENS:
             command += ["--add-opens", f"{name}=ALL-UNNAMED"]
         command += ["--add-exports", "java.base/jdk.internal.ref=ALL-UNNAMED", "-cp",
                     f"{classes()}:{releases.jars(self.release)}/*", "StoreLoad"]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(self.said, "wb"),
                                         env=dict(os.environ, HOME=str(home)))
         self.loads, self.buffer = 0, b""
 
@@ -52,12 +59,22 @@ class RealStore:
             self.close()
             self._start()
         self.loads += 1
-        words = [str(store), mode] + [f"{key}={value}" for key, value in keys.items()]
-        self.process.stdin.write(("\t".join(words) + "\n").encode())
+        before = self.said.stat().st_size
+        fact = self._ask("\t".join([str(store), mode] + [f"{key}={value}" for key, value in keys.items()]))
+        fact["log"] = self._said(before)
+        return fact
+
+    def start(self):
+        """Starts the store that was loaded last; the process ends with that."""
+        fact = self._ask("start")
+        self.close()
+        return fact
+
+    def _ask(self, words):
+        self.process.stdin.write((words + "\n").encode())
         self.process.stdin.flush()
         line = self._line()
         if line is None:
-            self.process.kill()
             self.close()
             return {"load": "timeout"}
         if not line:
@@ -65,6 +82,19 @@ class RealStore:
             self.close()
             return {"load": "exit", "code": code}
         return json.loads(line[1:])
+
+    def _said(self, before):
+        """What the store's own loggers wrote since then in the thread that loads: level and text, exceptions behind it."""
+        with open(self.said, "rb") as file:
+            file.seek(before)
+            text = file.read().decode(errors="replace")
+        lines = []
+        for piece in re.split(r"^(?=@@\|)", text, flags=re.MULTILINE):
+            match = LINE.match(piece)
+            if match and match[2] == "main" and match[3] in LOGGERS:
+                kept = [line for line in match[4].splitlines() if not line.startswith(("\tat ", "\t... "))]
+                lines.append((match[1], "\n".join(kept).rstrip()))
+        return lines
 
     def _line(self):
         end = time.monotonic() + TIMEOUT

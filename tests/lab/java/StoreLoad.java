@@ -8,6 +8,7 @@ import java.lang.reflect.Field;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
+import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.security.MessageDigest;
 import java.util.List;
@@ -21,11 +22,20 @@ import java.util.concurrent.ConcurrentMap;
  * Lets the real store code of whatever release is on the class path load stores, and prints what it then holds in memory.
  *
  * A request is a line of tab separated words: the directory, the mode, and key=value for the store's configuration, key=value
- * behind "broker." for the broker's. The answer is a line of JSON behind "@". A store that ends the process ends this one.
+ * behind "broker." for the broker's. The answer is a line of JSON behind "@". A store that ends the process ends this one. The
+ * request "start" starts the store that was loaded last; a started store does not end, so this process is then of no more use.
  */
 public class StoreLoad {
     private static final PrintStream OUT = System.out;
+    /** Between two looks at a store that dispatches. */
+    private static final long LOOK_MS = 50;
+    /** Looks at which nothing has moved, after which dispatch is taken for stuck; for at its end. */
+    private static final int STUCK_LOOKS = 40;
+    private static final int END_LOOKS = 3;
+    private static final long START_MS = 60_000;
     private static Object stats;
+    private static Object store;
+    private static String mode;
 
     public static void main(String[] args) throws Exception {
         System.setOut(System.err);
@@ -33,7 +43,7 @@ public class StoreLoad {
         for (String line = in.readLine(); line != null; line = in.readLine()) {
             String answer;
             try {
-                answer = answer(line.split("\t"));
+                answer = line.equals("start") ? start() : load(line.split("\t"));
             } catch (Throwable thrown) {
                 Throwable cause = thrown instanceof InvocationTargetException && thrown.getCause() != null ? thrown.getCause() : thrown;
                 answer = "{\"load\":\"threw\",\"why\":" + quoted(cause.toString()) + "}";
@@ -44,9 +54,9 @@ public class StoreLoad {
         Runtime.getRuntime().halt(0);
     }
 
-    private static String answer(String[] words) throws Exception {
+    private static String load(String[] words) throws Exception {
         File dir = new File(words[0]);
-        String mode = words[1];
+        mode = words[1];
         Object config = make("org.apache.rocketmq.store.config.MessageStoreConfig");
         Object broker = make("org.apache.rocketmq.common.BrokerConfig");
         set(config, "storePathRootDir", dir.getPath());
@@ -56,7 +66,9 @@ public class StoreLoad {
             set(config, "enableDLegerCommitLog", "true");
             set(config, "dLegerGroup", "g0");
             set(config, "dLegerSelfId", "n0");
-            set(config, "dLegerPeers", "n0-localhost:20911");
+            try (ServerSocket free = new ServerSocket(0)) {
+                set(config, "dLegerPeers", "n0-localhost:" + free.getLocalPort());
+            }
         }
         if (mode.equals("controller")) {
             set(broker, "enableControllerMode", "true");
@@ -66,7 +78,7 @@ public class StoreLoad {
             boolean isBroker = pair[0].startsWith("broker.");
             set(isBroker ? broker : config, isBroker ? pair[0].substring(7) : pair[0], pair[1]);
         }
-        Object store = store(config, broker, dir);
+        store = store(config, broker, dir);
         if (mode.equals("controller")) {
             // As the broker does before it loads: nobody has made it a master yet. The first releases do not know it.
             Object flags = call(store, "getRunningFlags");
@@ -81,11 +93,65 @@ public class StoreLoad {
         json.add("\"load\":" + isLoaded);
         if (isLoaded) {
             json.add("\"max\":" + call(store, "getMaxPhyOffset"));
+            json.add("\"end\":" + end());
             json.add("\"min\":" + call(store, "getMinPhyOffset"));
             json.add("\"confirm\":" + call(call(store, "getCommitLog"), "getConfirmOffset"));
-            json.add("\"queues\":" + queues(store));
+            json.add("\"queues\":" + queues());
         }
         return json.toString();
+    }
+
+    /** Starts the loaded store, and waits until dispatch is at the end of the log or nothing moves any more. */
+    private static String start() throws Exception {
+        Object log = call(store, "getCommitLog");
+        Object server = mode.equals("dledger") ? call(log, "getdLedgerServer") : null;
+        if (server != null) {
+            Object times = call(server, "getdLedgerConfig");
+            set(times, "minVoteIntervalMs", "100");
+            set(times, "maxVoteIntervalMs", "200");
+            set(times, "heartBeatTimeIntervalMs", "200");
+        }
+        Throwable[] thrown = new Throwable[1];
+        Thread starting = new Thread(() -> {
+            try {
+                call(store, "start");
+            } catch (Throwable error) {
+                thrown[0] = error.getCause() == null ? error : error.getCause();
+            }
+        }, "start");
+        starting.setDaemon(true);
+        starting.start();
+        long end = System.currentTimeMillis() + START_MS;
+        boolean isAtEnd = false;
+        String before = "";
+        for (int still = 0; still < (isAtEnd ? END_LOOKS : STUCK_LOOKS); ) {
+            if (thrown[0] != null) {
+                return "{\"start\":\"threw\",\"why\":" + quoted(thrown[0].toString()) + "}";
+            }
+            if (System.currentTimeMillis() > end) {
+                return "{\"start\":\"timeout\"}";
+            }
+            Thread.sleep(LOOK_MS);
+            String now = field(field(store, "reputMessageService"), "reputFromOffset") + " " + starting.isAlive();
+            isAtEnd = !starting.isAlive() && ((Number) call(store, "dispatchBehindBytes")).longValue() <= 0;
+            if (server != null) {
+                Object kept = field(log, "dLedgerFileStore");
+                Object last = call(kept, "getLedgerEndIndex");
+                Object committed = call(kept, "getCommittedIndex");
+                boolean isLeader = (Boolean) call(call(server, "getMemberState"), "isLeader");
+                isAtEnd &= isLeader && (last.equals(-1L) || last.equals(committed));
+                // What is not committed cannot be dispatched: no leader, no progress.
+                now += isLeader ? " " + committed : " " + System.nanoTime();
+            }
+            still = now.equals(before) ? still + 1 : 0;
+            before = now;
+        }
+        if (server != null) {
+            // As a broker does that has become the leader.
+            call(store, "recoverTopicQueueTable");
+        }
+        return "{\"start\":" + !starting.isAlive() + ",\"at_end\":" + isAtEnd
+            + ",\"reput\":" + field(field(store, "reputMessageService"), "reputFromOffset") + ",\"queues\":" + queues() + "}";
     }
 
     private static Object store(Object config, Object broker, File dir) throws Exception {
@@ -102,14 +168,14 @@ public class StoreLoad {
             if (wants.length == 5) {
                 return made.newInstance(config, stats, nobody, broker, topics(dir));
             }
-            Object store = made.newInstance(config, stats, nobody, broker);
+            Object older = made.newInstance(config, stats, nobody, broker);
             // Releases before 5.1.1 are told behind their constructor; 4.9 has no kinds of topics.
-            for (Method method : store.getClass().getMethods()) {
+            for (Method method : older.getClass().getMethods()) {
                 if (method.getName().equals("setTopicConfigTable")) {
-                    method.invoke(store, topics(dir));
+                    method.invoke(older, topics(dir));
                 }
             }
-            return store;
+            return older;
         }
         throw new IllegalStateException("no constructor of DefaultMessageStore is known");
     }
@@ -132,7 +198,16 @@ public class StoreLoad {
         return topics;
     }
 
-    private static String queues(Object store) throws Exception {
+    /** The end of the log, committed or not. */
+    private static Object end() throws Exception {
+        if (!mode.equals("dledger")) {
+            return call(store, "getMaxPhyOffset");
+        }
+        Object data = field(field(call(store, "getCommitLog"), "dLedgerFileStore"), "dataFileList");
+        return call(data, "getMaxWrotePosition");
+    }
+
+    private static String queues() throws Exception {
         Object table;
         try {
             table = call(store, "getConsumeQueueTable");
@@ -153,10 +228,13 @@ public class StoreLoad {
     private static String queue(Object queue) throws Exception {
         List<?> files = (List<?>) call(field(queue, "mappedFileQueue"), "getMappedFiles");
         MessageDigest sha1 = MessageDigest.getInstance("SHA-1");
+        StringJoiner wrote = new StringJoiner(",", "{", "}");
         for (Object file : files) {
-            int wrote = ((Number) call(file, "getWrotePosition")).intValue();
-            try (FileInputStream bytes = new FileInputStream((String) call(file, "getFileName"))) {
-                sha1.update(bytes.readNBytes(wrote));
+            int length = ((Number) call(file, "getWrotePosition")).intValue();
+            String name = (String) call(file, "getFileName");
+            wrote.add(quoted(name) + ":" + length);
+            try (FileInputStream bytes = new FileInputStream(name)) {
+                sha1.update(bytes.readNBytes(length));
             }
         }
         StringBuilder digest = new StringBuilder();
@@ -170,7 +248,7 @@ public class StoreLoad {
             physical = field(queue, "maxMsgPhyOffsetInCommitLog");
         }
         return "{\"min\":" + call(queue, "getMinOffsetInQueue") + ",\"max\":" + call(queue, "getMaxOffsetInQueue")
-            + ",\"physical\":" + physical + ",\"files\":" + files.size() + ",\"sha1\":\"" + digest + "\"}";
+            + ",\"physical\":" + physical + ",\"files\":" + files.size() + ",\"wrote\":" + wrote + ",\"sha1\":\"" + digest + "\"}";
     }
 
     private static Object make(String name) throws Exception {

@@ -1,0 +1,43 @@
+"""Lines that a store logs while it loads, against those of a forecast."""
+
+import collections
+import re
+
+# Of these every line has other numbers; a forecast counts them.
+COUNTED = ("Maybe try to build consume queue repeatedly", "Build consume queue repeatedly", "[BUG]logic queue order maybe wrong")
+EXCEPTION = "load exception"
+# What a forecast does not tell, and why.
+LEFT_OUT = re.compile("|".join((
+    # The constructor's, and of every start in DLedger mode.
+    r"Load (default|AutoSwitch) HA Service: ", r"Should not set confirm offset ",
+    # Told as files that are unlinked.
+    r".* size is 0, auto delete\. is_ok: true$",
+    # Of looking up offsets that are not there, without consequence.
+    r"selectMappedBuffer request pos invalid, ", r"Offset not matched\. Request offset: ",
+    # Of the extension's own files.
+    r"\[BUG\] address -?\d+ of consume queue extend not found!", r"\[BUG\] Consume queue extend unit",
+    # Of index files that are full.
+    r"Over index file capacity: ", r"Index file \[.*\] is full, ",
+    # Follow from a load that has failed.
+    r"MessageStoreState transition from ",
+)))
+
+
+def line_differences(foretold, said, copy, root):
+    """Level and text of each line that comes more often in one of both, with both numbers."""
+    ours, theirs = collections.Counter(), collections.Counter()
+    for line in foretold:
+        if line["level"] in ("WARN", "ERROR"):
+            ours[line["level"], line["text"]] += line["count"]
+    for level, text in said:
+        text = text.replace(str(copy), str(root))
+        if LEFT_OUT.match(text):
+            continue
+        text = next((known for known in COUNTED if text.startswith(known)), text)
+        if text.startswith(EXCEPTION):
+            # The forecast gives the exception in short, in the same line.
+            short = (line["text"] for line in foretold if line["text"].startswith(EXCEPTION))
+            text = next((one for one in short if one[len(EXCEPTION) + 1:] in text), text)
+        theirs[level, text] += 1
+    keys = sorted(ours.keys() | theirs.keys())
+    return {f"line {key[0]} {key[1]}": (ours[key], theirs[key]) for key in keys if ours[key] != theirs[key]}
