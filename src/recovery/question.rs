@@ -255,6 +255,7 @@ fn after_start(
     // With duplicationEnable dispatch waits for the confirm offset, which nothing moves on a single broker.
     let waits_for_confirm = setting.conf.duplication_enable && setting.mode == LogKind::Plain;
     load.reput(if waits_for_confirm { end.min(load.confirm) } else { end })?;
+    load.correct_min_after_dispatch()?;
     // A message exists though this release cannot read it.
     let newest = Rules::of(NEWEST).unwrap_or(*setting.rules);
     let parser = Parser::new(&newest, setting.conf, true);

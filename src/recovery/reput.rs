@@ -82,6 +82,19 @@ impl Load<'_> {
         }
     }
 
+    /// Minima once more, which older releases look for when dispatch has caught up, and all when they lead a DLedger group.
+    ///
+    /// # Errors
+    /// As [`super::disk::Disk::bytes`].
+    pub(super) fn correct_min_after_dispatch(&mut self) -> Result<(), RecoveryError> {
+        let Setting { conf, rules, mode, .. } = *self.setting;
+        let waits = rules.reput_start == ReputStart::QueueEnd || conf.recheck_reput_offset_from_cq;
+        if mode == LogKind::DLedger || waits {
+            self.queues.correct_min(self.disk, self.min_offset())?;
+        }
+        Ok(())
+    }
+
     fn compensate(&mut self) -> Result<(), RecoveryError> {
         let exception = |text: &str| Err(RecoveryError::Exception(text.to_owned()));
         let checks = Checks { crc: true, dup_info: self.setting.conf.duplication_enable };

@@ -3,8 +3,9 @@
 import collections
 import re
 
-# Of these every line has other numbers; a forecast counts them.
-COUNTED = ("Maybe try to build consume queue repeatedly", "Build consume queue repeatedly", "[BUG]logic queue order maybe wrong")
+# Each such line has other numbers, and a forecast counts them; the last has the whole message behind it since 5.5.0.
+COUNTED = ("Maybe try to build consume queue repeatedly", "Build consume queue repeatedly", "[BUG]logic queue order maybe wrong",
+           "CommitLog#checkAndDispatchMessage: failed to check message CRC, not found CRC in properties")
 EXCEPTION = "load exception"
 # What a forecast does not tell, and why.
 LEFT_OUT = re.compile("|".join((
