@@ -172,6 +172,16 @@ fn answer(
         begun: load.index.begun,
         next_entry: load.index.next_entry(),
     };
+    let counts = load.queues.counts;
+    let is_silent = setting.rules.truncation_test == TruncationTest::AfterDispatch;
+    let repeated = if is_silent { 0 } else { counts.repeated };
+    let lines = [
+        (repeated, "Maybe try to build consume queue repeatedly"),
+        (counts.below_end, "Build consume queue repeatedly"),
+        (counts.misplaced, "[BUG]logic queue order maybe wrong"),
+    ];
+    let often = |(count, text): (u64, &str)| LogLine { level: "WARN", text: text.to_owned(), count };
+    found.log.extend(lines.into_iter().filter(|(count, _)| *count > 0).map(often));
     if refusal.is_none() {
         found.reput_from = load.reput_start();
         found.ledger = load.ledger.as_ref().map(|ledger| LedgerForecast {
@@ -199,16 +209,6 @@ fn answer(
         if load.queues.has_write_error {
             found.not_modelled.push("a queue that cannot be created: load takes 30 s longer".to_owned());
         }
-        let counts = load.queues.counts;
-        let is_silent = setting.rules.truncation_test == TruncationTest::AfterDispatch;
-        let repeated = if is_silent { 0 } else { counts.repeated };
-        let lines = [
-            (repeated, "Maybe try to build consume queue repeatedly"),
-            (counts.below_end, "Build consume queue repeatedly"),
-            (counts.misplaced, "[BUG]logic queue order maybe wrong"),
-        ];
-        let often = |(count, text): (u64, &str)| LogLine { level: "WARN", text: text.to_owned(), count };
-        found.log.extend(lines.into_iter().filter(|(count, _)| *count > 0).map(often));
         if question.reach != Reach::Load {
             after_start(question, setting, disk, load, &mut found)?;
         }

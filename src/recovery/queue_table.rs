@@ -82,9 +82,9 @@ pub enum QueueLoadFailure {
         path: PathBuf,
         /// The topic.
         topic: Arc<str>,
-        /// The kind by its attributes.
-        should_be: &'static str,
         /// The kind by the directory.
+        should_be: &'static str,
+        /// The kind by the topic's attributes.
         is: &'static str,
     },
 }
@@ -163,7 +163,7 @@ impl<'a> QueueTable<'a> {
                 .collect();
             if let (false, Some((_, dir, _))) = (is_right, found.first()) {
                 let (simple, batch) = ("SimpleCQ", "BatchCQ");
-                let (should_be, is) = if is_batch { (simple, batch) } else { (batch, simple) };
+                let (should_be, is) = if is_batch { (batch, simple) } else { (simple, batch) };
                 return Ok(Err(QueueLoadFailure::Kind { path: dir.clone(), topic, should_be, is }));
             }
             for_each(&mut found, |(id, dir, loaded)| {

@@ -4,6 +4,7 @@
 //! Upstream: `DefaultMessageStore.recoverTopicQueueTable`, `start`, `ReputMessageService.doReput`, `CommitLog.getConfirmOffset`.
 
 use super::disk::RecoveryError;
+use super::forecast::LogLine;
 use super::load::{Load, Setting};
 use super::parse::{Checks, Parsed, Parser};
 use super::pieces::Records;
@@ -136,7 +137,14 @@ impl Load<'_> {
             }
             let bytes = file.bytes(self.disk, within, size)?;
             let rest = bytes.len();
-            let Parsed::Message(request) = self.parser.message(&bytes, checks, rest) else { break };
+            let request = match self.parser.message(&bytes, checks, rest) {
+                Parsed::Message(request) => request,
+                Parsed::Blank => break,
+                Parsed::Fail(failure) => {
+                    self.lines.extend(failure.line.map(|(level, text)| LogLine::new(level, text)));
+                    break;
+                }
+            };
             if let Some(place) = self.queues.place(&request.topic(), request.queue_id) {
                 self.queues.slots[place].next_offset = Some(request.queue_offset.0.wrapping_add(1));
             }

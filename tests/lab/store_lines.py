@@ -19,6 +19,8 @@ LEFT_OUT = re.compile("|".join((
     r"\[BUG\] address -?\d+ of consume queue extend not found!", r"\[BUG\] Consume queue extend unit",
     # Of index files that are full.
     r"Over index file capacity: ", r"Index file \[.*\] is full, ",
+    # Of a gap among segments, which the files show, and of a record that ends the walk by an exception.
+    r"\[BUG\]The mappedFile queue's data is damaged, ", r"checkMessageAndReturnSize failed, may can not dispatch",
     # Follow from a load that has failed.
     r"MessageStoreState transition from ",
 )))
