@@ -76,6 +76,12 @@ pub enum MessageError {
         total_len: i32,
         /// Sum of the parts.
         read_len: usize,
+        /// Length of the body as read.
+        body_len: usize,
+        /// Length of the topic as read.
+        topic_len: usize,
+        /// Length of the properties as written.
+        properties_len: i16,
     },
 }
 
@@ -138,14 +144,21 @@ impl<'a> Message<'a> {
         let body = parts.take("body", usize::try_from(header.body_len).unwrap_or(0))?;
         let topic_len = parts.topic_len(header.version)?;
         let topic = parts.take("topic", topic_len)?;
-        let properties_len = usize::try_from(parts.i16("properties length")?).unwrap_or(0);
-        let properties = Properties::new(parts.take("properties", properties_len)?);
+        let properties_len = parts.i16("properties length")?;
+        let properties =
+            Properties::new(parts.take("properties", usize::try_from(properties_len).unwrap_or(0))?);
         let read_len = parts.reader.position();
         match bytes.get(..read_len) {
             Some(frame) if usize::try_from(header.total_len) == Ok(read_len) => {
                 Ok(Self { header, body, topic, properties, frame })
             }
-            _ => Err(MessageError::HalfMessage { total_len: header.total_len, read_len }),
+            _ => Err(MessageError::HalfMessage {
+                total_len: header.total_len,
+                read_len,
+                body_len: body.len(),
+                topic_len,
+                properties_len,
+            }),
         }
     }
 

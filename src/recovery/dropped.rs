@@ -8,7 +8,7 @@ use super::parse::{Checks, Parser};
 use super::pieces::{Go, Met, Reading, Records};
 use super::record::Names;
 use crate::format::ledger_entry::LEDGER_HEADER_LEN;
-use crate::format::message::MAGIC_V1;
+use crate::format::message::{MAGIC_V1, MAGIC_V2};
 
 /// Zeros that are taken for the end of what was written.
 const END_ZEROS: i64 = 64 << 10;
@@ -70,7 +70,7 @@ pub(super) fn next_magic(
         Records::Messages => 4,
         Records::Entries => 4 + i64::try_from(LEDGER_HEADER_LEN).unwrap_or(48),
     };
-    let magic = MAGIC_V1.to_be_bytes();
+    let magics = [MAGIC_V1, MAGIC_V2].map(u32::to_be_bytes);
     let mut at = from;
     let mut is_first = true;
     while at + lead + 4 <= list.file_len {
@@ -81,7 +81,8 @@ pub(super) fn next_magic(
         }
         is_first = false;
         let skip = usize::try_from(lead).unwrap_or(0);
-        if let Some(found) = bytes.get(skip..).and_then(|rest| memmem::find(rest, &magic)) {
+        let nearest = |rest| magics.iter().filter_map(|magic| memmem::find(rest, magic)).min();
+        if let Some(found) = bytes.get(skip..).and_then(nearest) {
             return Ok(Some(at + i64::try_from(found).unwrap_or(0)));
         }
         at += (len - lead - 3).max(1);

@@ -63,8 +63,8 @@ pub struct FileList {
 /// Why a list cannot be loaded.
 #[derive(Debug)]
 pub enum LoadFailure {
-    /// A file of another length; the broker's load returns false.
-    Length(PathBuf),
+    /// A file of another length, and that length; the broker's load returns false.
+    Length(PathBuf, i64),
     /// A name that is no number; the broker's load ends with an exception.
     Name(PathBuf),
 }
@@ -137,7 +137,7 @@ impl FileList {
                 }
             }
             if len != file_len || entry.is_dir {
-                let failure = LoadFailure::Length(dir.join(&entry.name));
+                let failure = LoadFailure::Length(dir.join(&entry.name), len);
                 return Ok(Loading { outcome: Err(failure), unlinked });
             }
             let text = entry.name.to_str();

@@ -55,7 +55,7 @@ impl Ledger {
     ) -> Result<Self, RecoveryError> {
         let list = |dirs: &[PathBuf], len| match FileList::load(disk, dirs, len, Loader::Ledger)? {
             Ok(list) => Ok(list),
-            Err(LoadFailure::Length(path)) => Err(RecoveryError::Exit { code: -1, path }),
+            Err(LoadFailure::Length(path, _)) => Err(RecoveryError::Exit { code: -1, path }),
             Err(LoadFailure::Name(path)) => {
                 Err(RecoveryError::Exception(format!("NumberFormatException: {}", path.display())))
             }

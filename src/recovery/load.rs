@@ -156,7 +156,12 @@ impl<'a> Load<'a> {
         match self.queues.load(self.disk)? {
             Ok(()) => {}
             Err(QueueLoadFailure::File(failure)) => return Ok(Some(self.file_refused(failure))),
-            Err(QueueLoadFailure::Kind(path)) => return Ok(Some(refused("QUEUE_KIND_MISMATCH", Some(path)))),
+            Err(QueueLoadFailure::Kind { path, topic, should_be, is }) => {
+                let text =
+                    format!("load exception The queue type of topic: {topic} should be {should_be}, but is {is}");
+                self.lines.push(LogLine::new("ERROR", text));
+                return Ok(Some(refused("QUEUE_KIND_MISMATCH", Some(path))));
+            }
         }
         if self.setting.without_queues {
             self.queues.set_aside(self.disk);
@@ -184,9 +189,9 @@ impl<'a> Load<'a> {
 
     fn file_refused(&mut self, failure: LoadFailure) -> Refusal {
         match failure {
-            LoadFailure::Length(path) => {
+            LoadFailure::Length(path, len) => {
                 let text = format!(
-                    "{} length not matched message store config value, please check it manually",
+                    "{}\t{len} length not matched message store config value, please check it manually",
                     path.display()
                 );
                 self.lines.push(LogLine::warn(text));
@@ -378,6 +383,10 @@ impl<'a> Load<'a> {
                 if now < end {
                     return Ok(());
                 }
+                // The queues' own store asks again, and says so.
+                self.lines.push(LogLine::warn(format!(
+                    "maxPhyOffsetOfConsumeQueue({now}) >= processOffset({end}), truncate dirty logic files"
+                )));
             }
             self.queues.truncate(self.disk, PhysicalOffset(end))?;
         }

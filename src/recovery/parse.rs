@@ -207,14 +207,15 @@ impl<'a> Parser<'a> {
                     return failed;
                 }
                 match error {
-                    MessageError::HalfMessage { total_len, read_len } => {
+                    MessageError::HalfMessage { total_len, read_len, body_len, topic_len, properties_len } => {
                         if let Some(failed) = self.half_message_check(bytes, checks) {
                             return failed;
                         }
                         let text = format!(
-                            "[BUG]read total count not equals msg total size. totalSize={total_len}, readTotalCount={read_len}"
+                            "[BUG]read total count not equals msg total size. totalSize={total_len}, readTotalCount={read_len}, bodyLen={body_len}, topicLen={topic_len}, propertiesLength={properties_len}"
                         );
-                        Parsed::Fail(Failure { half: total_len.max(0), line: Some(("ERROR", text)) })
+                        let half = if self.rules.tells_half_messages { total_len.max(0) } else { 0 };
+                        Parsed::Fail(Failure { half, line: Some(("ERROR", text)) })
                     }
                     // Older releases take memory for it first, and may end for want of it.
                     _ if !self.rules.checks_bounds && claims_too_much(bytes) => {
@@ -262,14 +263,18 @@ impl<'a> Parser<'a> {
             }
         }
         if checks.crc && self.force_property_crc {
-            let is_right = match message.property_crc() {
-                PropertyCrc::Matches { crc } => crc > 0 || (crc == 0 && self.rules.zero_property_crc_counts),
-                _ => false,
+            let is_one = |crc: i32| crc > 0 || (crc == 0 && self.rules.zero_property_crc_counts);
+            let failed = match message.property_crc() {
+                PropertyCrc::Matches { crc } if is_one(crc) => None,
+                PropertyCrc::Differs { recorded, computed } if is_one(recorded) => {
+                    Some(format!("expected CRC={recorded}, actual CRC={computed}"))
+                }
+                _ => Some("not found CRC in properties".to_owned()),
             };
-            if !is_right {
-                return Parsed::warn(
-                    "CommitLog#checkAndDispatchMessage: failed to check message CRC".to_owned(),
-                );
+            if let Some(why) = failed {
+                return Parsed::warn(format!(
+                    "CommitLog#checkAndDispatchMessage: failed to check message CRC, {why}"
+                ));
             }
         }
         let mut batch = (header.queue_offset.0, 1);

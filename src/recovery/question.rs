@@ -202,6 +202,16 @@ fn answer(
         begun: load.index.begun,
         next_entry: load.index.next_entry(),
     };
+    let counts = load.queues.counts;
+    let is_silent = setting.rules.truncation_test == TruncationTest::AfterDispatch;
+    let repeated = if is_silent { 0 } else { counts.repeated };
+    let lines = [
+        (repeated, "Maybe try to build consume queue repeatedly"),
+        (counts.below_end, "Build consume queue repeatedly"),
+        (counts.misplaced, "[BUG]logic queue order maybe wrong"),
+    ];
+    let often = |(count, text): (u64, &str)| LogLine { level: "WARN", text: text.to_owned(), count };
+    found.log.extend(lines.into_iter().filter(|(count, _)| *count > 0).map(often));
     if refusal.is_none() {
         found.reput_from = load.reput_start();
         found.ledger = load.ledger.as_ref().map(|ledger| LedgerForecast {
@@ -229,16 +239,6 @@ fn answer(
         if load.queues.has_write_error {
             found.not_modelled.push("a queue that cannot be created: load takes 30 s longer".to_owned());
         }
-        let counts = load.queues.counts;
-        let is_silent = setting.rules.truncation_test == TruncationTest::AfterDispatch;
-        let repeated = if is_silent { 0 } else { counts.repeated };
-        let lines = [
-            (repeated, "Maybe try to build consume queue repeatedly"),
-            (counts.below_end, "Build consume queue repeatedly"),
-            (counts.misplaced, "[BUG]logic queue order maybe wrong"),
-        ];
-        let often = |(count, text): (u64, &str)| LogLine { level: "WARN", text: text.to_owned(), count };
-        found.log.extend(lines.into_iter().filter(|(count, _)| *count > 0).map(often));
         if question.reach != Reach::Load {
             after_start(question, setting, disk, load, &mut found)?;
         }
@@ -285,6 +285,7 @@ fn after_start(
     // With duplicationEnable dispatch waits for the confirm offset, which nothing moves on a single broker.
     let waits_for_confirm = setting.conf.duplication_enable && setting.mode == LogKind::Plain;
     load.reput(if waits_for_confirm { end.min(load.confirm) } else { end })?;
+    load.correct_min_after_dispatch()?;
     // A message exists though this release cannot read it.
     let newest = Rules::of(NEWEST).unwrap_or(*setting.rules);
     let parser = Parser::new(&newest, setting.conf, true);

@@ -77,7 +77,16 @@ pub enum QueueLoadFailure {
     /// A file.
     File(LoadFailure),
     /// A directory of the wrong kind for its topic.
-    Kind(PathBuf),
+    Kind {
+        /// The directory.
+        path: PathBuf,
+        /// The topic.
+        topic: Arc<str>,
+        /// The kind by the directory.
+        should_be: &'static str,
+        /// The kind by the topic's attributes.
+        is: &'static str,
+    },
 }
 
 impl<'a> QueueTable<'a> {
@@ -153,7 +162,9 @@ impl<'a> QueueTable<'a> {
                 .filter_map(|name| Some((name.to_str()?.parse::<i32>().ok()?, dir.join(name), None)))
                 .collect();
             if let (false, Some((_, dir, _))) = (is_right, found.first()) {
-                return Ok(Err(QueueLoadFailure::Kind(dir.clone())));
+                let (simple, batch) = ("SimpleCQ", "BatchCQ");
+                let (should_be, is) = if is_batch { (batch, simple) } else { (simple, batch) };
+                return Ok(Err(QueueLoadFailure::Kind { path: dir.clone(), topic, should_be, is }));
             }
             for_each(&mut found, |(id, dir, loaded)| {
                 *loaded = Some(self.load_queue(disk, &topic, *id, is_batch, dir));

@@ -100,6 +100,8 @@ pub struct Rules {
     pub skips_directories: bool,
     /// Batch queues and `topics.json` are read.
     pub has_batch_queues: bool,
+    /// Recovery tells where it meets a half message.
+    pub tells_half_messages: bool,
     /// The start of a clean recovery.
     pub clean_start: CleanStart,
     /// The start of an unclean recovery.
@@ -149,6 +151,7 @@ const V494: Rules = Rules {
     empty_last_file: EmptyLastFile::Refuse,
     skips_directories: false,
     has_batch_queues: false,
+    tells_half_messages: false,
     clean_start: CleanStart::ThirdFromEnd,
     matching: Matching::RawTimestamp,
     limits_files: false,
@@ -174,6 +177,7 @@ const V500: Rules = Rules {
     is_checked: true,
     checks_dup_info: true,
     has_batch_queues: true,
+    tells_half_messages: true,
     reput_start: ReputStart::LogEnd,
     fails_on_empty_queue_file: true,
     searches_minimum: true,

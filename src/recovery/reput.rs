@@ -4,6 +4,7 @@
 //! Upstream: `DefaultMessageStore.recoverTopicQueueTable`, `start`, `ReputMessageService.doReput`, `CommitLog.getConfirmOffset`.
 
 use super::disk::RecoveryError;
+use super::forecast::LogLine;
 use super::load::{Load, Setting};
 use super::parse::{Checks, Parsed, Parser};
 use super::pieces::Records;
@@ -82,6 +83,19 @@ impl Load<'_> {
         }
     }
 
+    /// Minima once more, which older releases look for when dispatch has caught up, and all when they lead a DLedger group.
+    ///
+    /// # Errors
+    /// As [`super::disk::Disk::bytes`].
+    pub(super) fn correct_min_after_dispatch(&mut self) -> Result<(), RecoveryError> {
+        let Setting { conf, rules, mode, .. } = *self.setting;
+        let waits = rules.reput_start == ReputStart::QueueEnd || conf.recheck_reput_offset_from_cq;
+        if mode == LogKind::DLedger || waits {
+            self.queues.correct_min(self.disk, self.min_offset())?;
+        }
+        Ok(())
+    }
+
     fn compensate(&mut self) -> Result<(), RecoveryError> {
         let exception = |text: &str| Err(RecoveryError::Exception(text.to_owned()));
         let checks = Checks { crc: true, dup_info: self.setting.conf.duplication_enable };
@@ -123,7 +137,14 @@ impl Load<'_> {
             }
             let bytes = file.bytes(self.disk, within, size)?;
             let rest = bytes.len();
-            let Parsed::Message(request) = self.parser.message(&bytes, checks, rest) else { break };
+            let request = match self.parser.message(&bytes, checks, rest) {
+                Parsed::Message(request) => request,
+                Parsed::Blank => break,
+                Parsed::Fail(failure) => {
+                    self.lines.extend(failure.line.map(|(level, text)| LogLine::new(level, text)));
+                    break;
+                }
+            };
             if let Some(place) = self.queues.place(&request.topic(), request.queue_id) {
                 self.queues.slots[place].next_offset = Some(request.queue_offset.0.wrapping_add(1));
             }

@@ -17,19 +17,18 @@ TIMEOUT = 90.0
 LINE = re.compile(r"@@\|(\w+) *\|([^|]*)\|([^|]*)\|(.*)", re.DOTALL)
 # The second has its own file in a broker.
 LOGGERS = ("RocketmqStore", "RocketmqStoreError")
+CLASSES = releases.CACHE / "store-load"
 LOGBACK = releases.HERE / "java" / "logback.xml"
 OPENS = ["java.base/java.nio", "java.base/sun.nio.ch", "java.base/jdk.internal.ref", "java.base/java.lang", "java.base/java.util"]
 
 
-def classes():
-    """Directory with the compiled loader; it is the same for all releases."""
+def compile_loader():
+    """Once before the first store; the classes are the same for all releases."""
     source = releases.HERE / "java" / "StoreLoad.java"
-    target = releases.CACHE / "store-load"
-    compiled = target / "StoreLoad.class"
+    compiled = CLASSES / "StoreLoad.class"
     if not compiled.exists() or compiled.stat().st_mtime < source.stat().st_mtime:
-        target.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["javac", "-nowarn", "-d", target, source], check=True, timeout=180, stderr=subprocess.DEVNULL)
-    return target
+        CLASSES.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["javac", "-nowarn", "-d", CLASSES, source], check=True, timeout=180, stderr=subprocess.DEVNULL)
 
 
 class RealStore:
@@ -48,7 +47,7 @@ class RealStore:
         for name in OPENS:
             command += ["--add-opens", f"{name}=ALL-UNNAMED"]
         command += ["--add-exports", "java.base/jdk.internal.ref=ALL-UNNAMED", "-cp",
-                    f"{classes()}:{releases.jars(self.release)}/*", "StoreLoad"]
+                    f"{CLASSES}:{releases.jars(self.release)}/*", "StoreLoad"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(self.said, "wb"),
                                         env=dict(os.environ, HOME=str(home)))
         self.loads, self.buffer = 0, b""

@@ -146,8 +146,8 @@ public class StoreLoad {
             still = now.equals(before) ? still + 1 : 0;
             before = now;
         }
-        if (server != null) {
-            // As a broker does that has become the leader.
+        if (server != null && isAtEnd) {
+            // As a broker does that has become the leader and has caught up.
             call(store, "recoverTopicQueueTable");
         }
         return "{\"start\":" + !starting.isAlive() + ",\"at_end\":" + isAtEnd
