@@ -157,8 +157,9 @@ impl<'a> Load<'a> {
             Ok(()) => {}
             Err(QueueLoadFailure::File(failure)) => return Ok(Some(self.file_refused(failure))),
             Err(QueueLoadFailure::Kind { path, topic, should_be, is }) => {
-                let text =
-                    format!("load exception The queue type of topic: {topic} should be {should_be}, but is {is}");
+                let text = format!(
+                    "load exception The queue type of topic: {topic} should be {should_be}, but is {is}"
+                );
                 self.lines.push(LogLine::new("ERROR", text));
                 return Ok(Some(refused("QUEUE_KIND_MISMATCH", Some(path))));
             }

@@ -207,7 +207,13 @@ impl<'a> Parser<'a> {
                     return failed;
                 }
                 match error {
-                    MessageError::HalfMessage { total_len, read_len, body_len, topic_len, properties_len } => {
+                    MessageError::HalfMessage {
+                        total_len,
+                        read_len,
+                        body_len,
+                        topic_len,
+                        properties_len,
+                    } => {
                         if let Some(failed) = self.half_message_check(bytes, checks) {
                             return failed;
                         }
