@@ -207,7 +207,7 @@ fn answer(
     let repeated = if is_silent { 0 } else { counts.repeated };
     let lines = [
         (repeated, "Maybe try to build consume queue repeatedly"),
-        (counts.below_end, "Build consume queue repeatedly"),
+        (counts.below_end, setting.rules.refused_unit_line),
         (counts.misplaced, "[BUG]logic queue order maybe wrong"),
     ];
     let often = |(count, text): (u64, &str)| LogLine { level: "WARN", text: text.to_owned(), count };

@@ -136,6 +136,8 @@ pub struct Rules {
     pub compensates_controller: bool,
     /// The light queues of a message.
     pub light_queues: LightQueues,
+    /// How the line begins that tells of a unit whose place is taken.
+    pub refused_unit_line: &'static str,
     /// Exit code of a container where a table of `config/` cannot be read.
     pub exit_without_tables: i32,
 }
@@ -169,6 +171,7 @@ const V494: Rules = Rules {
     compensates_duplication: false,
     compensates_controller: false,
     light_queues: LightQueues::All,
+    refused_unit_line: "Build  consume queue repeatedly",
     exit_without_tables: 253,
 };
 const V497: Rules = Rules { since: (4, 9, 5), ..V494 };
@@ -208,7 +211,12 @@ const V520: Rules = Rules {
     compensates_controller: true,
     ..V514
 };
-const V530: Rules = Rules { since: (5, 3, 0), ledger_unclean: LedgerUnclean::DupCheckIfEnabled, ..V520 };
+const V530: Rules = Rules {
+    since: (5, 3, 0),
+    ledger_unclean: LedgerUnclean::DupCheckIfEnabled,
+    refused_unit_line: "Build consume queue repeatedly",
+    ..V520
+};
 const V532: Rules = Rules {
     since: (5, 3, 2),
     checks_bounds: true,

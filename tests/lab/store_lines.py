@@ -4,7 +4,7 @@ import collections
 import re
 
 # Each such line has other numbers, and a forecast counts them; the last has the whole message behind it since 5.5.0.
-COUNTED = ("Maybe try to build consume queue repeatedly", "Build consume queue repeatedly", "[BUG]logic queue order maybe wrong",
+COUNTED = ("Maybe try to build consume queue repeatedly", "Build consume queue repeatedly", "Build  consume queue repeatedly", "[BUG]logic queue order maybe wrong",
            "CommitLog#checkAndDispatchMessage: failed to check message CRC, not found CRC in properties")
 EXCEPTION = "load exception"
 # What a forecast does not tell, and why.
@@ -21,6 +21,8 @@ LEFT_OUT = re.compile("|".join((
     r"Over index file capacity: ", r"Index file \[.*\] is full, ",
     # Of a gap among segments, which the files show, and of a record that ends the walk by an exception.
     r"\[BUG\]The mappedFile queue's data is damaged, ", r"checkMessageAndReturnSize failed, may can not dispatch",
+    # Printed only when the clock shows a full second.
+    r"Build batch consume queue repeatedly, ",
     # Follow from a load that has failed.
     r"MessageStoreState transition from ",
 )))
