@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says by failing what was not there")]
 
+#[path = "support/page_texts.rs"]
+#[allow(dead_code, reason = "each test uses a part of it")]
+mod page_texts;
 #[path = "support/recovery_case.rs"]
 mod recovery_case;
 
@@ -114,7 +117,29 @@ fn made_by_hand() -> BTreeMap<&'static str, Preview> {
     units.resize(200, 0);
     std::fs::write(queue.join(format!("{:020}", 0)), units).unwrap();
     found.insert("CQ_MAXIMUM_TWO_GIB", preview(&case, all, &unlimited));
+    found.insert("START_EXCEPTION", full_queue());
     found.insert("STORE_MOVED", moved());
+    found
+}
+
+/// A queue full to the end of its last file, and messages whose places in it are taken: dispatch makes the next file and puts
+/// nothing into it. The broker itself ends with exit code 255 on it (5.2.0 run; the store code of 5.0.0 and 5.2.0 throws).
+fn full_queue() -> Preview {
+    let case = Case::named("5.2.0-plain-f0");
+    let queues = case.root().join("consumequeue");
+    let unit = std::fs::read(queues.join("T0/0").join(format!("{:020}", 0))).unwrap()[..20].to_vec();
+    std::fs::remove_dir_all(&queues).unwrap();
+    std::fs::create_dir_all(queues.join("T0/0")).unwrap();
+    for base in [0, 200, 400, 600] {
+        std::fs::write(queues.join("T0/0").join(format!("{base:020}")), unit.repeat(10)).unwrap();
+    }
+    let recheck = |asked: &mut Asked| {
+        asked.without.abort = true;
+        asked.overrides.push(("recheckReputOffsetFromCq".to_owned(), "true".to_owned()));
+    };
+    let found = preview(&case, recheck, &Budget::default());
+    let start = &found.forecast.start;
+    assert_eq!((start.exit_code, start.reason), (Some(255), Some("START_EXCEPTION")));
     found
 }
 
@@ -140,6 +165,7 @@ fn each_kind_of_finding_is_raised() {
         }
         assert_ne!(found.forecast.verdict, Verdict::Inconclusive, "{}", path.display());
         assert!(found.forecast.consistent, "{}: nothing moves here", path.display());
+        page_texts::assert_knows(&found);
         if found.forecast.verdict >= Verdict::IndexLoss {
             let is_critical =
                 found.findings.first().is_some_and(|finding| finding.severity.as_str() == "critical");
@@ -148,6 +174,7 @@ fn each_kind_of_finding_is_raised() {
     }
     for (id, found) in &made_by_hand() {
         assert!(ids(found).contains(id), "{id}: {:?}", found.findings);
+        page_texts::assert_knows(found);
         raised.entry(id).or_insert_with(|| "made by hand".to_owned());
     }
     let missing: Vec<_> =

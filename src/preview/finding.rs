@@ -85,6 +85,8 @@ catalogue! {
         "DLedger ends the process because of its data or index"
     LOAD_EXCEPTION Critical "all"
         "Loading ends with an exception: the broker does not start"
+    START_EXCEPTION Critical "5.0.0 to 5.4.0" ("apache/rocketmq#9728")
+        "The start ends with an exception once the store is loaded: the broker does not serve"
     CONTROLLER_AND_DLEDGER Critical "5.1.1 and later"
         "The broker is told both controller and DLedger mode: it does not start"
     QUEUE_OFFSETS_REUSED Warning "all"

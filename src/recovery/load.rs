@@ -293,7 +293,7 @@ impl<'a> Load<'a> {
         self.log = log;
         // Without a message the confirm offset stays what it was.
         let last_start = if walked.messages == 0 { self.confirm } else { walked.last_start };
-        self.settle_confirm(walked.end, last_start);
+        self.settle_confirm(("processOffset", walked.end), last_start);
         self.truncate(queue_end, walked.end)
     }
 
@@ -327,25 +327,34 @@ impl<'a> Load<'a> {
         let limit = if is_bounded { walked.last_dispatched_end } else { walked.end };
         // The first releases of it begin with the confirm offset that they have, later ones with the segment.
         let is_left = walked.messages == 0 && !rules.keeps_confirm;
+        let limit = ("lastConfirmValidMsgPhyOffset", limit);
         self.settle_confirm(limit, if is_left { self.confirm } else { walked.last_start });
         let queue_end =
             if rules.dispatches_from_checkpoint { checkpoint.logics_physical_offset.0 } else { queue_end };
         self.truncate(queue_end, walked.end)
     }
 
-    /// The confirm offset after a walk.
-    fn settle_confirm(&mut self, limit: i64, last_start: i64) {
+    /// The confirm offset after a walk, in controller mode at most at a limit that has this name in the broker's log.
+    fn settle_confirm(&mut self, (name, limit): (&str, i64), last_start: i64) {
         let rules = self.setting.rules;
         if !rules.checks_dup_info || self.setting.mode == LogKind::DLedger {
             return;
         }
         if self.setting.mode == LogKind::Controller && rules.keeps_confirm {
             let min = self.min_offset();
-            if self.confirm < min {
-                self.confirm = min;
-            } else if self.confirm > limit {
-                self.confirm = limit;
-            }
+            let before = self.confirm;
+            let (relation, name, bound) = if before < min {
+                ("less", "minPhyOffset", min)
+            } else if before > limit {
+                ("larger", name, limit)
+            } else {
+                return;
+            };
+            let text = format!(
+                "confirmOffset {before} is {relation} than {name} {bound}, correct confirmOffset to {name}"
+            );
+            self.lines.push(LogLine::new("ERROR", text));
+            self.confirm = bound;
         } else {
             self.confirm = last_start;
         }

@@ -25,6 +25,8 @@ use crate::format::loose_json;
 use crate::store::layout::LogKind;
 use crate::store::source::read_small;
 
+/// Exit code where `start()` of the store throws (`BrokerStartup.start`: `System.exit(-1)`).
+const EXIT_START_FAILED: i32 = 255;
 /// Exit code of a container whose broker was told two modes (`System.exit(-4)`).
 const EXIT_BOTH_MODES: i32 = 252;
 
@@ -286,10 +288,15 @@ fn after_start(
     let waits_for_confirm = setting.conf.duplication_enable && setting.mode == LogKind::Plain;
     load.reput(if waits_for_confirm { end.min(load.confirm) } else { end })?;
     match load.correct_min_after_dispatch() {
-        Err(RecoveryError::Exception(text)) => {
+        // The group's leader has no broker then that serves as one; its process goes on.
+        Err(RecoveryError::Exception(text)) if setting.mode == LogKind::DLedger => {
             found.not_modelled.push(format!(
                 "once dispatch has caught up, the search for the queues' minima fails: {text}"
             ));
+        }
+        Err(RecoveryError::Exception(_)) => {
+            let refusal = Refusal { exit_code: EXIT_START_FAILED, reason: "START_EXCEPTION", path: None };
+            found.start = start(Some(&refusal));
         }
         other => other?,
     }

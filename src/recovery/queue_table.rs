@@ -400,7 +400,11 @@ impl<'a> QueueTable<'a> {
             if rule >= LightQueues::NotOfSystem && name.contains('/') {
                 continue;
             }
-            let Ok(offset) = offset.parse() else { return Ok(()) };
+            let Ok(offset) = offset.parse() else {
+                return Err(RecoveryError::Exception(format!(
+                    "NumberFormatException: For input string: \"{offset}\""
+                )));
+            };
             let is_light = self.conf.enable_lmq && name.starts_with(LIGHT_PREFIX);
             self.put(disk, request, name, if is_light { 0 } else { request.queue_id }, offset)?;
         }

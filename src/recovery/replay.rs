@@ -356,7 +356,8 @@ impl Replay<'_, '_> {
         Ok(())
     }
 
-    /// What the dispatch thread does after start: from `from` up to `end`, stepping over what it cannot parse (R12).
+    /// What the dispatch thread does after start: from `from` up to `end`, stepping over what it cannot parse (R12). It tries a
+    /// message that throws again and again, and gets no further.
     ///
     /// # Errors
     /// As [`Disk::bytes`].
@@ -372,7 +373,8 @@ impl Replay<'_, '_> {
         let reading = Reading::new(self.disk, self.parser, &names, records, checks);
         let mut slots = Vec::new();
         let mut offset = from.0.max(list.min_offset().unwrap_or(from.0));
-        while offset < end {
+        let mut is_stuck = false;
+        while offset < end && !is_stuck {
             let Some(at) = list.find(offset, false) else { break };
             let file = &list.files[at];
             let limit = (end - file.base).min(list.file_len);
@@ -380,7 +382,13 @@ impl Replay<'_, '_> {
             reading.segment(file, offset - file.base..limit, |place, met| match met {
                 Met::Message(record, bytes) => {
                     let is_repeated = self.is_repeated(&reading, &mut slots, record);
-                    self.dispatch(&reading, record, bytes, is_repeated)?;
+                    match self.dispatch(&reading, record, bytes, is_repeated) {
+                        Err(RecoveryError::Exception(_)) => {
+                            is_stuck = true;
+                            return Ok(Go::Stop);
+                        }
+                        other => other?,
+                    }
                     offset = file.base + place + record.byte_len();
                     Ok(Go::On)
                 }

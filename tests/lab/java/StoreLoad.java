@@ -121,6 +121,7 @@ public class StoreLoad {
         }, "start");
         starting.setDaemon(true);
         starting.start();
+        boolean isConfirmed = !mode.equals("controller");
         long end = System.currentTimeMillis() + START_MS;
         boolean isAtEnd = false;
         String before = "";
@@ -132,6 +133,11 @@ public class StoreLoad {
                 return "{\"start\":\"timeout\"}";
             }
             Thread.sleep(LOOK_MS);
+            if (!isConfirmed && !starting.isAlive()) {
+                // As a broker does that has become the master and has no slaves.
+                store.getClass().getMethod("setConfirmOffset", long.class).invoke(store, call(store, "getMaxPhyOffset"));
+                isConfirmed = true;
+            }
             String now = field(field(store, "reputMessageService"), "reputFromOffset") + " " + starting.isAlive();
             isAtEnd = !starting.isAlive() && ((Number) call(store, "dispatchBehindBytes")).longValue() <= 0;
             if (server != null) {
