@@ -38,6 +38,15 @@ pub struct DispatchCounts {
     pub below_end: u64,
 }
 
+/// Whose queue a unit is put into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    /// The message's own; only there its tags and store time go into the queue's extension.
+    Own,
+    /// A light queue that it names.
+    Light,
+}
+
 /// A queue in its place.
 #[derive(Debug, Clone)]
 pub struct Slot {
@@ -371,7 +380,8 @@ impl<'a> QueueTable<'a> {
         }
         let topic = request.topic();
         let is_batch = self.batch_topics.contains(&*topic);
-        let put = self.put(disk, request, &topic, request.queue_id, request.queue_offset.0)?;
+        let own = (&*topic, request.queue_id);
+        let put = self.put(disk, request, Target::Own, own, request.queue_offset.0)?;
         if put != Put::Failed && !is_batch && self.conf.enable_multi_dispatch {
             self.dispatch_light(disk, request, &topic)?;
         }
@@ -406,7 +416,8 @@ impl<'a> QueueTable<'a> {
                 )));
             };
             let is_light = self.conf.enable_lmq && name.starts_with(LIGHT_PREFIX);
-            self.put(disk, request, name, if is_light { 0 } else { request.queue_id }, offset)?;
+            let id = if is_light { 0 } else { request.queue_id };
+            self.put(disk, request, Target::Light, (name, id), offset)?;
         }
         Ok(())
     }
@@ -433,8 +444,8 @@ impl<'a> QueueTable<'a> {
         &mut self,
         disk: &Disk,
         request: &Request<'_>,
-        topic: &str,
-        id: i32,
+        target: Target,
+        (topic, id): (&str, i32),
         ordinal: i64,
     ) -> Result<Put, RecoveryError> {
         let is_batch = self.batch_topics.contains(topic);
@@ -444,7 +455,7 @@ impl<'a> QueueTable<'a> {
             _ if !slot.is_creatable => Put::Failed,
             AnyQueue::Simple(queue) => {
                 let mut tags_code = request.tags_code();
-                if let Some(ext) = &mut queue.ext {
+                if let Some(ext) = queue.ext.as_mut().filter(|_| target == Target::Own) {
                     tags_code = ext.put(disk, tags_code, request.stored_at)?.unwrap_or(tags_code);
                 }
                 queue.put(disk, request.physical, request.size, tags_code, ordinal)?
