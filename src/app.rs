@@ -138,6 +138,7 @@ pub fn demo(listen_addresses: &[ListenAddress]) -> Result<(), Error> {
 struct Sidecar {
     observer: Arc<Mutex<Observer>>,
     registry: prometheus::Registry,
+    broker: Option<Arc<BrokerConf>>,
     threads: Vec<(Waker, JoinHandle<()>)>,
 }
 
@@ -181,7 +182,7 @@ impl Sidecar {
             version: options::version(config),
         };
         let pass = PassLoop::new(passes, Arc::clone(&observer), pass_options, now, has_marks);
-        let registry = register(config, conf, &observer)?;
+        let registry = register(config, conf.clone(), &observer)?;
         let mut threads = Vec::new();
         if let Some(tail) = tail {
             let (mut wake, waker) = Wake::new();
@@ -203,7 +204,7 @@ impl Sidecar {
         };
         let (mut wake, waker) = Wake::new();
         threads.push((waker, spawn("outlook", move || outlook.run(&mut wake))?));
-        Ok(Self { observer, registry, threads })
+        Ok(Self { observer, registry, broker: conf.map(Arc::new), threads })
     }
 
     /// Stops the tail first, so that what is saved at the end is all that was read.
@@ -332,6 +333,8 @@ impl Servers {
                 config.preview.max_bytes,
                 config.preview.max_time,
             )),
+            broker: sidecar.broker.clone(),
+            clock: now,
         };
         let (stop, stopped) = watch::channel(false);
         let mut servers = Self { running: tokio::task::JoinSet::new(), stop, bound: Vec::new() };

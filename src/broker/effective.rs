@@ -73,4 +73,14 @@ impl BrokerConf {
     pub fn effective_disk_warning(&self) -> f64 {
         f64::from(self.disk_space_warning_level_ratio.clamp(35, 90)) / 100.0
     }
+
+    /// The three shares of the disk at which the broker acts, by name.
+    #[must_use]
+    pub fn disk_thresholds(&self) -> [(&'static str, f64); 3] {
+        [
+            ("delete_expired", self.effective_disk_max_used()),
+            ("clean_forcibly", self.effective_disk_clean_forcibly()),
+            ("refuse_writes", self.effective_disk_warning()),
+        ]
+    }
 }

@@ -9,7 +9,7 @@ use super::families::{Families, signed};
 use crate::inspect::log_end::TailState;
 use crate::inspect::metadata::TopicClass;
 use crate::observe::observer::Observer;
-use crate::observe::picture::{BadQueue, Log, Picture, QueueSums, Queues, Reclaimable};
+use crate::observe::picture::{BadQueue, DiskArea, Log, Picture, QueueSums, Queues, Reclaimable};
 use crate::observe::shrinkage::Explained;
 use crate::store::layout::{LogKind, QueueKind};
 use crate::store::segments::InvalidReason;
@@ -143,17 +143,12 @@ fn checkpoints(families: &mut Families, picture: &Picture) {
 }
 
 fn disk(families: &mut Families, picture: &Picture, options: &MetricOptions) {
-    for (area, used) in ["commitlog", "consumequeue"].iter().zip(picture.disk_used) {
+    for (area, used) in DiskArea::ALL.iter().zip(picture.disk_used) {
         if let Some(used) = used {
-            families.set(&m::DISK_USED, &[area], used);
+            families.set(&m::DISK_USED, &[area.as_str()], used);
         }
     }
-    let broker = &options.broker;
-    for (threshold, ratio) in [
-        ("delete_expired", broker.effective_disk_max_used()),
-        ("clean_forcibly", broker.effective_disk_clean_forcibly()),
-        ("refuse_writes", broker.effective_disk_warning()),
-    ] {
+    for (threshold, ratio) in options.broker.disk_thresholds() {
         families.set(&m::DISK_THRESHOLD, &[threshold], ratio);
     }
     for reason in Reclaimable::ALL {

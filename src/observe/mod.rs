@@ -9,6 +9,7 @@
 pub mod account;
 pub mod evidence;
 pub mod feed;
+pub mod history;
 pub mod observer;
 pub mod outlook;
 pub mod outlook_loop;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::StartAccount;
 use super::feed::Feed;
+use super::history::History;
 use super::outlook::Outlook;
 use super::phase::{Change, Life, Phase};
 use super::picture::{CollectorState, Picture};
@@ -94,6 +95,8 @@ pub struct Observer {
     pub memory: Memory,
     /// The last picture.
     pub picture: Option<Arc<Picture>>,
+    /// Figures of the last hour.
+    pub history: History,
     /// What the tail of each log has come to.
     pub logs: BTreeMap<LogFile, LogFigures>,
     /// Where the tail stands; saved with the counts.
@@ -220,6 +223,7 @@ impl Observer {
             *self.read_failures.entry(*reason).or_default() += count;
         }
         self.memory.last_pass_at = Some(now);
+        self.history.take(&picture);
         self.picture = Some(Arc::new(picture));
         counted
     }

@@ -72,6 +72,16 @@ label_set! {
 }
 
 label_set! {
+    /// What lies on a disk of which it matters how full it is.
+    pub enum DiskArea {
+        /// The log.
+        Commitlog = "commitlog",
+        /// The consume queues.
+        Consumequeue = "consumequeue",
+    }
+}
+
+label_set! {
     /// Why disk space could be had back.
     pub enum Reclaimable {
         /// Segments of the log that nobody has written to for longer than the broker keeps files; it removes them at its hour.
@@ -202,7 +212,7 @@ pub struct Picture {
     pub tables: BTreeMap<(Table, TableCopy), bool>,
     /// Topics that went from `topics.json` since the pass before.
     pub removed_topics: Vec<String>,
-    /// Share of the disk in use where the log is, and where the queues are.
+    /// Share of the disk in use, by [`DiskArea`].
     pub disk_used: [Option<f64>; 2],
     /// Bytes that could be had back, where it can be told.
     pub reclaimable: BTreeMap<Reclaimable, u64>,

@@ -1,4 +1,4 @@
-//! `/api/v1/store`, `/api/v1/queues`, `/api/v1/events`.
+//! `/api/v1/queues`, `/api/v1/events`, `/api/v1/history`.
 //!
 //! Offsets are numbers, maxima are exclusive ends, -1 stands where upstream would say -1; times are ms since the epoch.
 
@@ -10,101 +10,12 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::router::Shared;
-use crate::observe::observer::Observer;
-use crate::observe::picture::{Picture, QueueRow};
-use crate::observe::shrinkage::Explained;
+use crate::observe::picture::QueueRow;
 use crate::store::consumequeue::UnitFormat;
-use crate::store::lock::LockState;
+use crate::units::EpochMillis;
 
 /// Queues on one page of the answer, if the query does not say, and at most.
 const QUEUES: (usize, usize) = (100, 10_000);
-
-pub(super) async fn store(State(shared): State<Shared>) -> Json<Value> {
-    let observer = shared.observer();
-    Json(json!({
-        "broker": broker(&observer),
-        "store": observer.picture.as_deref().map(picture),
-        "losses": losses(&observer),
-    }))
-}
-
-fn broker(observer: &Observer) -> Value {
-    let life = &observer.memory.life;
-    let starts = crate::observe::phase::PreviousShutdown::ALL.iter().zip(life.starts);
-    json!({
-        "phase": life.phase,
-        "phase_since": life.phase.map(|_| life.phase_since),
-        "release": observer.memory.release,
-        "last_start": life.start.as_ref().map(|start| json!({
-            "began_at": start.began_at,
-            "recovered_at": start.recovered_at,
-            "previous_shutdown": start.previous_shutdown,
-            "has_failed": start.has_failed,
-            "truncated_to": start.truncated_to,
-            "max_offset": start.max_offset,
-        })),
-        "starts": starts.map(|(kind, count)| (kind.as_str(), count)).collect::<std::collections::BTreeMap<_, _>>(),
-        "load_failures": life.load_failures,
-    })
-}
-
-/// What is known of a store.
-#[must_use]
-pub fn picture(picture: &Picture) -> Value {
-    let log = &picture.log;
-    json!({
-        "root": picture.root,
-        "root_state": picture.root_state,
-        "seen_at": picture.taken_at,
-        "is_complete": picture.is_complete,
-        "log_kind": picture.log_kind,
-        "queue_kind": picture.queue_kind,
-        "is_lock_held": picture.lock.map(|lock| matches!(lock, LockState::Held { .. })),
-        "is_abort_present": picture.is_abort_present,
-        "commitlog": {
-            "min_offset": log.min,
-            "max_offset": log.max,
-            "files": log.files,
-            "allocated_bytes": log.allocated,
-            "apparent_bytes": log.apparent,
-            "gaps": log.gaps,
-            "invalid_files": log.invalid,
-            "tail_state": log.tail,
-            "oldest_message": log.oldest,
-            "newest_message": log.newest,
-        },
-        "consumequeue": {
-            "by_class": picture.queues.by_class.iter()
-                .map(|(class, sums)| (class.as_str(), *sums))
-                .collect::<std::collections::BTreeMap<_, _>>(),
-            "max_physical_offset": picture.queues.max_physical,
-            "dispatch_lag_bytes": log.lag_bytes,
-            "oldest_undispatched_message": log.lag_since,
-        },
-        "collectors": picture.collectors.iter().map(|(collector, state)| (collector.as_str(), json!({
-            "error": state.error,
-            "last_success": state.last_success,
-            "took_seconds": state.took.as_secs_f64(),
-        }))).collect::<std::collections::BTreeMap<_, _>>(),
-    })
-}
-
-fn losses(observer: &Observer) -> Value {
-    let of = |explained: Explained| {
-        let gone = observer.memory.losses.gone(explained);
-        (
-            explained.as_str(),
-            json!({
-                "vanished_queues": gone.vanished_queues,
-                "vanished_files": gone.vanished_files,
-                "shrunk_queues": gone.shrunk_queues,
-                "units_removed": gone.units_removed,
-                "last_at": gone.last_at,
-            }),
-        )
-    };
-    json!(Explained::ALL.map(of).into_iter().collect::<std::collections::BTreeMap<_, _>>())
-}
 
 /// The query as pairs: no form of it is refused by anything but the code that wants a parameter.
 pub(super) type Pairs = Query<Vec<(String, String)>>;
@@ -196,4 +107,18 @@ pub(super) async fn events(State(shared): State<Shared>, query: Pairs) -> Result
     let events: Vec<_> = observer.memory.feed.since(since).collect();
     let last = events.last().map_or(since, |entry| entry.seq);
     Ok(Json(json!({ "events": events, "last_seq": last })))
+}
+
+pub(super) async fn history(State(shared): State<Shared>, query: Pairs) -> Result<Json<Value>, ApiError> {
+    let since = match &one(&query, "since")? {
+        None => EpochMillis(i64::MIN),
+        Some(text) => text.parse().map(EpochMillis).map_err(|_| ApiError::Parameter {
+            name: "since",
+            found: text.clone(),
+            expected: "the time of a point, ms since the epoch",
+        })?,
+    };
+    let observer = shared.observer();
+    let points: Vec<_> = observer.history.since(since).collect();
+    Ok(Json(json!({ "points": points })))
 }

@@ -5,7 +5,9 @@
 //!
 //! | path | answer |
 //! |---|---|
-//! | `GET /` | a page for people: what is seen |
+//! | `GET /` | the page for people: what is seen |
+//! | `GET /preview` | the page for people: what the next start would do |
+//! | `GET /assets/…` | what the page is made of |
 //! | `GET /metrics` | the metrics, as text 0.0.4 or OpenMetrics; the path can be configured |
 //! | `GET /-/healthy` | 200 as long as the process lives |
 //! | `GET /-/ready` | 200 once configuration is read and HTTP is up; no matter what the broker does |
@@ -14,6 +16,7 @@
 //! | `GET /api/v1/preview?version=&mode=&shutdown=&set=&without=&queues=` | what the next start would do; 429 when too many ask at a time |
 //! | `GET /api/v1/compare?versions=&remedies=` | the same for several releases, kinds of shutdown or remedies; the parameters of a preview too |
 //! | `GET /api/v1/events?since=` | what was worth telling, behind entry number `since` |
+//! | `GET /api/v1/history?since=` | a few figures of the last hour, behind the time `since` |
 
 mod answers;
 mod api;
@@ -23,10 +26,12 @@ mod openmetrics;
 mod page;
 mod router;
 mod scrape;
+mod state;
 
 pub use answers::Answers;
-pub use api::{picture as picture_json, queue as queue_json};
+pub use api::queue as queue_json;
 pub use error::ApiError;
 pub use format::Format;
 pub use openmetrics::encode;
 pub use router::{Shared, router};
+pub use state::picture as picture_json;

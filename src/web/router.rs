@@ -7,8 +7,10 @@ use axum::routing::get;
 use tower_http::compression::CompressionLayer;
 
 use super::error::ApiError;
-use super::{answers, api, page, scrape};
+use super::{answers, api, page, scrape, state};
+use crate::broker::BrokerConf;
 use crate::observe::observer::Observer;
+use crate::units::EpochMillis;
 
 /// What answers are made of.
 #[derive(Clone)]
@@ -21,6 +23,10 @@ pub struct Shared {
     pub telemetry_path: String,
     /// Questions about the next start.
     pub answers: Arc<answers::Answers>,
+    /// What the broker was told, if the exporter was.
+    pub broker: Option<Arc<BrokerConf>>,
+    /// The time.
+    pub clock: fn() -> EpochMillis,
 }
 
 impl Shared {
@@ -34,12 +40,15 @@ pub fn router(shared: Shared) -> Router {
     let telemetry_path = shared.telemetry_path.clone();
     Router::new()
         .route("/", get(page::page))
+        .route("/preview", get(page::page))
+        .route("/assets/{name}", get(page::asset))
         .route(&telemetry_path, get(scrape::metrics))
         .route("/-/healthy", get(|| async { "healthy\n" }))
         .route("/-/ready", get(|| async { "ready\n" }))
-        .route("/api/v1/store", get(api::store))
+        .route("/api/v1/store", get(state::state))
         .route("/api/v1/queues", get(api::queues))
         .route("/api/v1/events", get(api::events))
+        .route("/api/v1/history", get(api::history))
         .route("/api/v1/preview", get(answers::preview))
         .route("/api/v1/compare", get(answers::compare))
         .fallback(|| async { ApiError::NotFound })

@@ -1,0 +1,108 @@
+// Starts the page, keeps what it shows fresh, and draws it anew when something has changed.
+
+import { h, render } from "./preact.js";
+import { overview } from "./overview.js";
+import { PreviewPage } from "./preview.js";
+import { when } from "./parts.js";
+import { LANGUAGES, duration, load, speak, spoken, t } from "./texts.js";
+
+const EVERY = 2000;
+// What the exporter knows is called old when it is this much older than now, in ms.
+const OLD_LOOK = 60_000;
+const OLD_FORECAST = 300_000;
+
+const isPreview = location.pathname === "/preview";
+const seen = { state: null, events: [], points: [], answeredAt: null, failure: null };
+
+async function get(path) {
+  const answer = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(10_000) });
+  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+  return answer.json();
+}
+
+async function refresh() {
+  try {
+    // An entry that comes again in the same second only counts up, so the last one is asked for once more.
+    const before = seen.events.slice(0, -1);
+    const sequence = (seen.events.at(-1)?.seq ?? 1) - 1;
+    const last = seen.points.at(-1)?.at;
+    const [state, events, history] = await Promise.all([
+      get("/api/v1/store"),
+      get(`/api/v1/events?since=${sequence}`),
+      get(`/api/v1/history${last === undefined ? "" : `?since=${last}`}`),
+    ]);
+    seen.events = [...before, ...events.events].slice(-1000);
+    seen.points = [...seen.points, ...history.points].filter(({ at }) => state.exporter.now - at <= 3_600_000);
+    Object.assign(seen, { state, answeredAt: Date.now(), failure: null });
+  } catch (error) {
+    // Whoever answers next may be another process, with other entries.
+    Object.assign(seen, { events: [], points: [], failure: String(error.message ?? error) });
+  }
+  draw();
+}
+
+function banners() {
+  const { state, answeredAt, failure } = seen;
+  const found = [];
+  if (failure) {
+    const since = answeredAt ? t("old.no_answer_since", { time: duration(Date.now() - answeredAt) }) : t("old.no_answer");
+    found.push(h("p", { key: "answer", class: "banner bad" }, `${since} (${failure})`));
+  }
+  if (!state) return found;
+  const { now } = state.exporter;
+  if (state.store && now - state.store.seen_at > OLD_LOOK) {
+    found.push(h("p", { key: "look", class: "banner" }, t("old.look", { time: duration(now - state.store.seen_at) })));
+  }
+  if (state.next_start && now - state.next_start.made_at > OLD_FORECAST) {
+    found.push(h("p", { key: "forecast", class: "banner" }, t("old.forecast", { time: duration(now - state.next_start.made_at) })));
+  }
+  if (state.store && state.store.root_state !== "store") {
+    found.push(h("p", { key: "root", class: "banner bad" },
+      h("strong", null, t(`root.${state.store.root_state}`)), " ", h("code", null, state.store.root)));
+  }
+  return found;
+}
+
+function page() {
+  const { state } = seen;
+  const broker = state?.broker.name ?? state?.store?.root ?? "";
+  const link = (path, key) =>
+    h("a", { href: path, "aria-current": location.pathname === path ? "page" : undefined }, t(key));
+  return [
+    h("a", { class: "skip", href: "#main" }, t("skip")),
+    h("header", null,
+      h("h1", null, t("title"), broker && ": ", h("span", { class: "broker" }, broker)),
+      h("nav", { "aria-label": t("title") }, link("/", "nav.overview"), link("/preview", "nav.preview")),
+      h("span", { class: "row push", role: "group", "aria-label": t("language") },
+        Object.entries(LANGUAGES).map(([language, name]) =>
+          h("button", {
+            key: language, type: "button", lang: language, "aria-pressed": String(spoken() === language),
+            onClick: () => { speak(language); draw(); },
+          }, name)))),
+    h("main", { id: "main", tabIndex: -1 },
+      h("div", { role: "status", style: { gridColumn: "1 / -1", display: "contents" } }, banners()),
+      isPreview ? h(PreviewPage, { state, language: spoken() }) : overview(seen)),
+    h("footer", null,
+      state && h("span", null, `rocketmq-store-exporter ${state.exporter.version}`),
+      state && h("span", null, t("as_of"), " ", when(state.exporter.now)),
+      state && h("a", { href: state.exporter.telemetry_path }, t("metrics")),
+      ["store", "queues", "events", "history", "preview", "compare"].map((name) =>
+        h("a", { key: name, href: `/api/v1/${name}` }, `/api/v1/${name}`))),
+  ];
+}
+
+function draw() {
+  const verdict = seen.state?.next_start?.verdict;
+  document.title = [verdict && t(`verdict.${verdict}`), seen.state?.broker.name, t("title")].filter(Boolean).join(" · ");
+  render(page(), document.getElementById("page"));
+}
+
+async function follow() {
+  if (!document.hidden) await refresh();
+  setTimeout(follow, EVERY);
+}
+
+await load();
+draw();
+document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+follow();

@@ -1,0 +1,57 @@
+// Small parts that both views are made of.
+
+import { h } from "./preact.js";
+import { duration, moment, number, t } from "./texts.js";
+
+const VERDICT_TONE = {
+  unchanged: "good", trimmed: "good", reindexed: "good", index_loss: "bad", message_loss: "bad", refuse_start: "bad", inconclusive: "warn",
+};
+const SEVERITY_TONE = { critical: "bad", damage: "bad", warning: "warn", notable: "warn" };
+
+export const verdictTone = (verdict) => VERDICT_TONE[verdict] ?? "warn";
+export const severityTone = (severity) => SEVERITY_TONE[severity] ?? "";
+
+export const word = (text, tone) => h("span", { class: `word ${tone}` }, text);
+export const verdictWord = (verdict) => word(t(`verdict.${verdict}`), verdictTone(verdict));
+
+// A verdict in one sentence, of an answer of /api/v1/preview or of what /api/v1/store says of the next start.
+export function verdictSentence(answer) {
+  const { assumed, totals, start, verdict } = answer;
+  return t(`sentence.${verdict}`, {
+    release: assumed.version ?? t("unknown_release"),
+    lost: number(totals.units_lost ?? 0),
+    queues: number(answer.queues_with_loss ?? answer.queues.filter((queue) => queue.units_lost > 0).length),
+    emptied: number(totals.queues_emptied),
+    removed: number(totals.units_removed),
+    dropped: number(totals.messages_dropped),
+    exit_code: start.exit_code ?? "?",
+    why: answer.not_modelled[0] ?? "",
+  });
+}
+
+export const when = (ms) => h("time", { dateTime: new Date(ms).toISOString(), title: new Date(ms).toISOString() }, moment(ms));
+export const ago = (ms, now) => t("ago", { time: duration(Math.max(0, now - ms)) });
+
+// Pairs of a name and a value; pairs without a value are left out.
+export const facts = (pairs) =>
+  h("dl", null, pairs.filter((pair) => pair && ![null, undefined, false, ""].includes(pair[1]))
+    .flatMap(([name, value]) => [h("dt", { key: name }, name), h("dd", { key: `${name}=` }, value)]));
+
+export const card = (title, shape, ...content) =>
+  h("section", { class: `card ${shape}` }, h("h2", null, title), ...content);
+
+// What may be wider than the window; it can be scrolled by keyboard too.
+export const wide = (label, content) => h("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": label }, content);
+
+// Text to the clipboard, also where the page does not come over TLS and the clipboard's own interface is closed.
+export async function copy(text) {
+  if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.setAttribute("readonly", "");
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  if (!done) throw new Error("copy");
+}
