@@ -154,7 +154,7 @@ def remove_queues(store, random, keys):
 def add_queue_file(store, random, keys):
     path = one(random, store.queue_files())
     if path:
-        files, length = sorted(path.parent.iterdir()), path.stat().st_size
+        files, length = sorted(file for file in path.parent.iterdir() if file.name.isdigit()), path.stat().st_size
         made = path.parent / f"{int(files[-1].name) + length:020d}"
         made.write_bytes(bytes(length))
         return store.name(made)
