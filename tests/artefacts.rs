@@ -116,7 +116,7 @@ fn alerts_and_runbooks_are_the_same_set() {
 fn every_runbook_has_its_four_sections_in_order() {
     for name in stems("alerts/runbooks", ".md") {
         let text = read(&root().join(format!("alerts/runbooks/{name}.md")));
-        assert!(text.starts_with(&format!("# {name}\n")), "{name}");
+        assert!(text.starts_with(&format!("# {name}\n\n> 中文摘要：")), "{name}");
         let parts: Vec<&str> = text.split("\n## ").skip(1).collect();
         let titles: Vec<&str> = parts.iter().filter_map(|part| part.lines().next()).collect();
         assert_eq!(titles, RUNBOOK_SECTIONS, "{name}");
