@@ -20,6 +20,8 @@ const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
 pub const HUGE_LENGTH: &str = "java.lang.OutOfMemoryError";
 /// Length from which that is possible.
 const HUGE: i32 = 256 << 20;
+/// Longest array of a JVM.
+const LONGEST_ARRAY: i32 = i32::MAX - 2;
 
 /// What dispatch needs of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,6 +166,13 @@ impl<'a> Parser<'a> {
             return Parsed::Blank;
         }
         match bytes.get(LEDGER_HEADER_LEN..) {
+            // No array is that long; DLedger's check takes whatever is thrown for a message that is none.
+            Some(body) if !self.rules.checks_bounds && claims_more_than(body, LONGEST_ARRAY) => {
+                match peek(body) {
+                    Peek::Message { version, .. } if self.knows(version) => Parsed::fail(),
+                    _ => self.message(body, checks, rest.saturating_sub(LEDGER_HEADER_LEN)),
+                }
+            }
             Some(body) => match self.message(body, checks, rest.saturating_sub(LEDGER_HEADER_LEN)) {
                 Parsed::Message(mut request) => {
                     request.head_len = 48;
@@ -224,7 +233,7 @@ impl<'a> Parser<'a> {
                         Parsed::Fail(Failure { half, line: Some(("ERROR", text)) })
                     }
                     // Older releases take memory for it first, and may end for want of it.
-                    _ if !self.rules.checks_bounds && claims_too_much(bytes) => {
+                    _ if !self.rules.checks_bounds && claims_more_than(bytes, HUGE) => {
                         Parsed::warn(HUGE_LENGTH.to_owned())
                     }
                     _ => Parsed::fail(),
@@ -372,8 +381,8 @@ fn is_out_of_bounds(bytes: &[u8], rest: usize) -> bool {
     }
 }
 
-fn claims_too_much(bytes: &[u8]) -> bool {
-    bytes.first_chunk::<4>().is_some_and(|total| i32::from_be_bytes(*total) > HUGE)
+fn claims_more_than(bytes: &[u8], limit: i32) -> bool {
+    bytes.first_chunk::<4>().is_some_and(|total| i32::from_be_bytes(*total) > limit)
 }
 
 fn crc_failed(header: &MessageHeader, computed: i32) -> Parsed<'static> {
