@@ -148,6 +148,28 @@ fn a_store_that_is_not_there_could_not_be_asked() {
 }
 
 #[test]
+fn where_a_broker_never_started_nothing_can_be_lost_if_that_is_allowed() {
+    let code = |path: &Path| {
+        let args = [
+            "preview",
+            "--allow-empty",
+            "--broker.version",
+            "5.2.0",
+            "--fail-on",
+            "index_loss",
+            "--store.path",
+        ];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rocketmq-store-exporter"));
+        command.env_clear().args(args).arg(path).output().unwrap().status.code()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(code(dir.path()), Some(0), "empty");
+    assert_eq!(code(&dir.path().join("missing")), Some(0));
+    std::fs::write(dir.path().join("notes"), "").unwrap();
+    assert_eq!(code(dir.path()), Some(3), "another directory is no store that is empty");
+}
+
+#[test]
 fn every_problem_of_a_call_is_told() {
     let killed = Killed::new();
     let output = killed.run(&[

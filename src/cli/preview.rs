@@ -14,6 +14,7 @@ use crate::preview::assumption::Assumption;
 use crate::preview::comparison::{self, Columns, Comparison};
 use crate::preview::{Asked, Preview, PreviewError, Problem, QueueScope, Surroundings, answer, remedy, text};
 use crate::recovery::{Budget, Verdict};
+use crate::store::layout::RootState;
 
 /// Exit code of a command that ran, and found what `--fail-on` was to fail on.
 const EXIT_FAILED_ON: u8 = 1;
@@ -74,6 +75,9 @@ pub struct PreviewFlags {
     /// Add units_sha1 to each queue's after_load: SHA-1 over the bytes of its units
     #[arg(long = "digest")]
     digest: bool,
+    /// Exit with 0 where the store is missing or empty, as before the first start of a broker: nothing can be lost
+    #[arg(long = "allow-empty")]
+    allow_empty: bool,
 }
 
 /// Flags of `compare`.
@@ -187,6 +191,13 @@ impl PreviewFlags {
             let _progress = Progress::start(total(&assumption, starts));
             Preview::by(assumption, &read.budget)
         });
+        if self.allow_empty
+            && let Err(PreviewError::NoStore { root, state: state @ (RootState::Missing | RootState::Empty) }) =
+                &outcome
+        {
+            let text = format!("{}: {}, nothing can be lost\n", root.display(), state.as_str());
+            return if finish_text(&text) { EXIT_RAN } else { EXIT_COULD_NOT_RUN };
+        }
         finish(outcome, &read, |preview| {
             let verdict = preview.forecast.verdict;
             let text = match read.format {

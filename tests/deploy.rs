@@ -1,0 +1,122 @@
+//! What is deployed agrees with the program and with itself. What other programs think of it, `tests/deploy/check` asks.
+
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_yaml::Value;
+
+const RULES: [&str; 2] = ["alerts/rocketmq-store.rules.yaml", "alerts/thresholds.rules.yaml"];
+const OBJECT: &str = "deploy/kubernetes/base/prometheusrule.yaml";
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn yaml(name: &str) -> Value {
+    serde_yaml::from_str(&read(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Groups of a rule file with the comments between them, as they stand below `groups:`.
+fn groups(name: &str) -> String {
+    let text = read(name);
+    let (_, groups) = text.split_once("\ngroups:\n").unwrap_or_else(|| panic!("{name} has groups"));
+    groups.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") }).collect()
+}
+
+#[test]
+fn the_rules_for_the_operator_are_those_for_prometheus() {
+    let head = "# Made of alerts/*.rules.yaml: UPDATE_GOLDEN=1 cargo test --test deploy writes it anew.\n\
+                apiVersion: monitoring.coreos.com/v1\n\
+                kind: PrometheusRule\n\
+                metadata:\n  name: rocketmq-store-exporter\n\
+                spec:\n  groups:\n";
+    let object = format!("{head}{}", RULES.map(groups).concat());
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(path(OBJECT), &object).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(path(OBJECT)).unwrap_or_default(), object);
+    let all: Vec<Value> =
+        RULES.iter().flat_map(|name| yaml(name)["groups"].as_sequence().unwrap().clone()).collect();
+    assert_eq!(yaml(OBJECT)["spec"]["groups"].as_sequence().unwrap(), &all);
+}
+
+/// Mounts of a container by path: volume and sub path.
+fn mounts(container: &Value) -> BTreeMap<String, (String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let all = container["volumeMounts"].as_sequence().unwrap();
+    all.iter()
+        .map(|mount| (text(&mount["mountPath"]), (text(&mount["name"]), text(&mount["subPath"]))))
+        .collect()
+}
+
+#[test]
+fn the_exporter_looks_where_the_broker_writes_and_writes_nowhere_there() {
+    for layout in ["official-chart", "operator", "kubeblocks"] {
+        let patch = yaml(&format!("deploy/kubernetes/components/layout-{layout}/mounts.yaml"));
+        let sidecar = &patch["spec"]["template"]["spec"]["initContainers"][0];
+        let broker = yaml(&format!("deploy/kubernetes/overlays/{layout}/broker.yaml"));
+        let broker = mounts(&broker["spec"]["template"]["spec"]["containers"][0]);
+        for (at, volume) in mounts(sidecar) {
+            assert_eq!(broker.get(&at), Some(&volume), "{layout}: {at}");
+        }
+        let all = sidecar["volumeMounts"].as_sequence().unwrap();
+        assert!(all.iter().all(|mount| mount["readOnly"] == Value::Bool(true)), "{layout}");
+        for name in ["STORE_PATH", "LOGS_PATH", "BROKER_CONF"] {
+            let variable = format!("ROCKETMQ_STORE_EXPORTER_{name}");
+            let env = sidecar["env"].as_sequence().unwrap();
+            let Some(told) = env.iter().find(|each| each["name"] == variable.as_str()) else { continue };
+            let told = told["value"].as_str().unwrap();
+            assert!(
+                mounts(sidecar).keys().any(|mount| told.starts_with(mount)),
+                "{layout}: {told} is mounted"
+            );
+        }
+    }
+}
+
+/// Words of a text that begin like the exporter's variables.
+fn variables(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("ROCKETMQ_STORE_EXPORTER_"))
+}
+
+#[test]
+fn manifests_and_unit_use_flags_variables_and_an_image_that_there_are() {
+    let help = |command: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_rocketmq-store-exporter"))
+            .args([command, "--help"])
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (serve, preview) = (help("serve"), help("preview"));
+    let image = format!("image: rocketmq-store-exporter:{}", env!("CARGO_PKG_VERSION"));
+    let sidecar = read("deploy/kubernetes/components/sidecar/sidecar.yaml");
+    assert!(sidecar.contains(&image));
+    assert!(read("deploy/Dockerfile").contains(&format!("version=\"{}\"", env!("CARGO_PKG_VERSION"))));
+    let layouts = ["official-chart", "operator", "kubeblocks"];
+    let files = layouts.map(|layout| format!("deploy/kubernetes/components/layout-{layout}/mounts.yaml"));
+    let units = ["service", "default"].map(|kind| format!("deploy/systemd/rocketmq-store-exporter.{kind}"));
+    let mut named = 0;
+    for text in files.iter().chain(&units).map(|name| read(name)).chain([sidecar]) {
+        for variable in variables(&text) {
+            assert!(serve.contains(&format!("[env: {variable}=")), "{variable}");
+            named += 1;
+        }
+    }
+    assert!(named > 15);
+    let gate = yaml("deploy/kubernetes/components/gate/gate.yaml");
+    let args = gate[0]["value"]["args"].as_sequence().unwrap();
+    for flag in
+        args.iter().filter_map(|arg| arg.as_str()?.split('=').next()).filter(|arg| arg.starts_with("--"))
+    {
+        assert!(preview.contains(&format!("{flag} ")) || preview.contains(&format!("{flag}\n")), "{flag}");
+    }
+}
