@@ -30,6 +30,7 @@ use crate::units::EpochMillis;
 use crate::watch::lines::LogTail;
 use crate::watch::tree::Thoroughness;
 use crate::watch::wake::{Wake, Waker};
+use crate::web::access::Listener;
 use crate::web::{Answers, Shared, router};
 
 pub use options::surroundings;
@@ -45,6 +46,9 @@ pub enum Error {
         /// The store.
         store: PathBuf,
     },
+    /// The web configuration file went wrong between two looks.
+    #[error("{0}")]
+    WebFile(String),
     /// The system does not give what the process needs.
     #[error("{what}: {source}")]
     System {
@@ -323,7 +327,9 @@ struct Servers {
 
 impl Servers {
     async fn start(sidecar: &Sidecar, config: &Config) -> Result<Self, Error> {
+        let access = Arc::new(options::access(config)?);
         let shared = Shared {
+            access: Arc::clone(&access),
             observer: Arc::clone(&sidecar.observer),
             registry: sidecar.registry.clone(),
             telemetry_path: config.web.telemetry_path.clone(),
@@ -341,6 +347,8 @@ impl Servers {
         for address in &config.web.listen_addresses {
             let listener = bind(address).await?;
             let bound = listener.local_addr().map_err(system(address.to_string()))?;
+            let listener =
+                Listener::new(listener, Arc::clone(&access)).map_err(system(address.to_string()))?;
             tracing::info!(address = %bound, "listening");
             servers.bound.push(bound);
             let (app, mut stopped) = (router(shared.clone()), stopped.clone());

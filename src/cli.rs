@@ -93,6 +93,9 @@ pub struct ServeFlags {
         env = "ROCKETMQ_STORE_EXPORTER_WEB_TELEMETRY_PATH"
     )]
     pub telemetry_path: Option<String>,
+    /// Web configuration file: TLS, client certificates, basic authentication (format of Prometheus' exporter-toolkit)
+    #[arg(long = "web.config.file", value_name = "FILE", env = "ROCKETMQ_STORE_EXPORTER_WEB_CONFIG_FILE")]
+    pub web_config_file: Option<String>,
     /// Flags of the exporter's own log.
     #[command(flatten)]
     pub log: LogFlags,
@@ -179,6 +182,7 @@ impl ServeFlags {
             ("broker.version", "--broker.version", &self.broker_version),
             ("broker.mode", "--mode", &self.mode),
             ("web.telemetry_path", "--web.telemetry-path", &self.telemetry_path),
+            ("web.config_file", "--web.config.file", &self.web_config_file),
         ];
         let mut overrides = given(&texts);
         overrides.extend(self.listen_addresses.as_deref().map(listen_override));

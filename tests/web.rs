@@ -22,6 +22,7 @@ use rocketmq_store_exporter::broker::BrokerConf;
 use rocketmq_store_exporter::metrics::StoreCollector;
 use rocketmq_store_exporter::metrics::collector::MetricOptions;
 use rocketmq_store_exporter::preview::{Asked, Surroundings};
+use rocketmq_store_exporter::web::access::Access;
 use rocketmq_store_exporter::web::{Answers, Shared, router};
 use serde_json::Value;
 use stores::unpack;
@@ -68,6 +69,7 @@ impl Site {
                 u64::MAX,
                 Duration::from_secs(60),
             )),
+            access: Arc::new(Access::open()),
             broker: None,
             clock: now,
         };

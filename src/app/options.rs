@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use super::Error;
 use crate::broker::BrokerConf;
 use crate::broker::release::VersionSource;
-use crate::config::{BrokerMode, Config, ReadMode};
+use crate::config::{BrokerMode, Config, ReadMode, read_web_file};
 use crate::format::java_properties::JavaProperties;
 use crate::inspect::log_end;
 use crate::observe::outlook::Foreteller;
 use crate::observe::pass::PassOptions;
 use crate::preview::{Asked, Surroundings};
 use crate::store::layout::{LayoutOptions, LogKind};
+use crate::web::access::Access;
 
 pub(super) fn read_broker_conf(config: &Config) -> Option<BrokerConf> {
     let path = config.broker.conf.as_ref()?;
@@ -133,4 +135,13 @@ pub(super) fn find_logs(store: &Path) -> Option<PathBuf> {
     [beside.join("logs/rocketmqlogs"), beside.join("logs")]
         .into_iter()
         .find(|dir| dir.join("store.log").exists() || dir.join("broker.log").exists())
+}
+
+/// Who may ask: what the web configuration file says from moment to moment, else everybody.
+pub(super) fn access(config: &Config) -> Result<Access, Error> {
+    let Some(path) = config.web.config_file.clone() else { return Ok(Access::open()) };
+    let read = move || {
+        read_web_file(&path).map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    Access::told(read).map_err(|problems| Error::WebFile(problems.join("\n")))
 }

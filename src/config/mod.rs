@@ -1,6 +1,7 @@
 //! Configuration: a YAML file, environment variables and flags in, checked values out.
 //!
-//! It knows every key, its default and what its value must look like; it does not know what the values are used for. The
+//! It knows every key, its default and what its value must look like; it does not know what the values are used for, but for
+//! the web configuration, which says what [`crate::web`] wants of clients. The
 //! rest of the program sees [`Config`] only, through `app` and `cli`; other rooms take small option structs of their own.
 //!
 //! Promises: a flag wins over its environment variable, that over the file, that over the default. All problems of
@@ -19,6 +20,7 @@ mod quantity;
 pub mod raw;
 mod validate;
 mod values;
+mod web_file;
 
 pub use layers::{Loaded, Override, load};
 pub use listen::ListenAddress;
@@ -29,3 +31,4 @@ pub use values::{
     BrokerMode, BrokerOptions, BudgetOptions, Config, EvidenceOptions, FollowOptions, LogFormat, LogLevel,
     LogOptions, ReadMode, WebOptions, Word,
 };
+pub use web_file::read as read_web_file;

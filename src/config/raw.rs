@@ -87,6 +87,9 @@ pub struct Web {
     pub listen_addresses: Value,
     /// Path of the metrics. Default `/metrics`.
     pub telemetry_path: Value,
+    /// Web configuration file in the format of Prometheus' exporter-toolkit: TLS, client certificates, basic authentication,
+    /// headers. Default: none, so everybody may ask, over plain HTTP.
+    pub config_file: Value,
 }
 
 /// Keys below `log`.
@@ -169,7 +172,11 @@ impl Default for Raw {
             logs: Logs { path: Value::Null },
             state: State { path: Value::Null },
             broker: Broker { conf: Value::Null, version: Value::Null, mode: Value::Null },
-            web: Web { listen_addresses: vec![":5558"].into(), telemetry_path: "/metrics".into() },
+            web: Web {
+                listen_addresses: vec![":5558"].into(),
+                telemetry_path: "/metrics".into(),
+                config_file: Value::Null,
+            },
             log: Log { level: "info".into(), format: "logfmt".into() },
             follow: Follow {
                 interval: "5s".into(),

@@ -19,7 +19,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Paths that the exporter serves itself, so that the metrics cannot stand there.
-const TAKEN_PATHS: [&str; 4] = ["/", "/preview", "/api", "/-"];
+const TAKEN_PATHS: [&str; 5] = ["/", "/preview", "/assets", "/api", "/-"];
 
 /// Checks every key; the problems come in the order of the file.
 pub(super) fn check(raw: &Raw, origins: &Origins) -> Result<Config, Vec<Problem>> {
@@ -38,6 +38,7 @@ pub(super) fn check(raw: &Raw, origins: &Origins) -> Result<Config, Vec<Problem>
         web: WebOptions {
             listen_addresses: seen.listen_addresses("web.listen_addresses", &raw.web.listen_addresses),
             telemetry_path: seen.telemetry_path("web.telemetry_path", &raw.web.telemetry_path),
+            config_file: seen.web_file("web.config_file", &raw.web.config_file),
         },
         log: LogOptions {
             level: seen.word("log.level", &raw.log.level, LogLevel::Info),
@@ -104,6 +105,17 @@ impl Checker<'_> {
             Value::String(text) if !text.is_empty() && !text.contains('\0') => Some(PathBuf::from(text)),
             _ => {
                 self.refuse(key, value, "a path as text");
+                None
+            }
+        }
+    }
+
+    fn web_file(&mut self, key: &str, value: &Value) -> Option<PathBuf> {
+        let path = self.path(key, value)?;
+        match super::web_file::read(&path) {
+            Ok(_) => Some(path),
+            Err(problems) => {
+                self.problems.extend(problems);
                 None
             }
         }

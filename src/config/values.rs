@@ -67,6 +67,8 @@ pub struct WebOptions {
     pub listen_addresses: Vec<ListenAddress>,
     /// Path of the metrics, with its leading slash.
     pub telemetry_path: String,
+    /// Web configuration file, which was found to be usable.
+    pub config_file: Option<PathBuf>,
 }
 
 /// Keys below `log`.

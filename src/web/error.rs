@@ -34,6 +34,9 @@ pub enum ApiError {
     /// The answer could not be made.
     #[error("the answer could not be made; the exporter's log tells why")]
     Failed,
+    /// Without the right password.
+    #[error("a user and a password are wanted")]
+    Unauthorized,
     /// No such path.
     #[error("no such path")]
     NotFound,
@@ -63,6 +66,7 @@ impl IntoResponse for ApiError {
         let (status, word) = match &self {
             Self::Parameter { .. } | Self::Question(_) => (StatusCode::BAD_REQUEST, "bad_parameter"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::Busy => (StatusCode::TOO_MANY_REQUESTS, "busy"),
             Self::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
             Self::NotYet => (StatusCode::SERVICE_UNAVAILABLE, "not_yet"),

@@ -18,6 +18,7 @@
 //! | `GET /api/v1/events?since=` | what was worth telling, behind entry number `since` |
 //! | `GET /api/v1/history?since=` | a few figures of the last hour, behind the time `since` |
 
+pub mod access;
 mod answers;
 mod api;
 mod error;

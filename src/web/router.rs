@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use tower_http::compression::CompressionLayer;
 
+use super::access::{Access, guard};
 use super::error::ApiError;
 use super::{answers, api, page, scrape, state};
 use crate::broker::BrokerConf;
@@ -23,6 +25,8 @@ pub struct Shared {
     pub telemetry_path: String,
     /// Questions about the next start.
     pub answers: Arc<answers::Answers>,
+    /// Who may ask.
+    pub access: Arc<Access>,
     /// What the broker was told, if the exporter was.
     pub broker: Option<Arc<BrokerConf>>,
     /// The time.
@@ -53,5 +57,6 @@ pub fn router(shared: Shared) -> Router {
         .route("/api/v1/compare", get(answers::compare))
         .fallback(|| async { ApiError::NotFound })
         .layer(CompressionLayer::new())
+        .layer(from_fn_with_state(Arc::clone(&shared.access), guard))
         .with_state(shared)
 }

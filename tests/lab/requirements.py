@@ -13,6 +13,8 @@ PACKAGE_OF = {
     "promtool": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",
     "strace": "strace",
+    "openssl": "openssl",
+    "htpasswd": "apache2-utils",
 }
 
 

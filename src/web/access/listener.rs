@@ -1,0 +1,103 @@
+//! Takes connections, and speaks TLS on them where the rules want it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
+
+use super::reload::Access;
+
+/// How long a client may take to agree on TLS.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Handshakes under way at a time.
+const HANDSHAKES: usize = 64;
+/// Rest after a connection could not be taken, as when no file descriptor is left.
+const REST: Duration = Duration::from_millis(500);
+
+type Stream = Either<TcpStream, TlsStream<TcpStream>>;
+
+/// Connections that may be served. A client that is slow to agree on TLS holds up nobody.
+#[derive(Debug)]
+pub struct Listener {
+    ready: mpsc::Receiver<(Stream, SocketAddr)>,
+    local: SocketAddr,
+}
+
+impl Listener {
+    /// Takes connections of `tcp` from now on.
+    ///
+    /// # Errors
+    /// If the system does not know its address.
+    pub fn new(tcp: TcpListener, access: Arc<Access>) -> io::Result<Self> {
+        let local = tcp.local_addr()?;
+        let (sender, ready) = mpsc::channel(1);
+        tokio::spawn(take(tcp, access, sender));
+        Ok(Self { ready, local })
+    }
+}
+
+impl axum::serve::Listener for Listener {
+    type Io = Stream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Stream, SocketAddr) {
+        match self.ready.recv().await {
+            Some(connection) => connection,
+            // The task that takes connections ends with this listener only.
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.local)
+    }
+}
+
+async fn take(tcp: TcpListener, access: Arc<Access>, ready: mpsc::Sender<(Stream, SocketAddr)>) {
+    let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
+    loop {
+        let accepted = tokio::select! {
+            accepted = tcp.accept() => accepted,
+            () = ready.closed() => return,
+        };
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::debug!(%error, "a connection could not be taken");
+                tokio::time::sleep(REST).await;
+                continue;
+            }
+        };
+        let rules = access.rules();
+        if rules.tls.is_none() {
+            if ready.send((Either::Left(stream), address)).await.is_err() {
+                return;
+            }
+            continue;
+        }
+        let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else { return };
+        let ready = ready.clone();
+        tokio::spawn(async move {
+            let _permit = permit;
+            let Some(tls) = &rules.tls else { return };
+            let acceptor = TlsAcceptor::from(Arc::clone(&tls.config));
+            let agreed = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await;
+            match agreed {
+                Ok(Ok(stream)) if tls.is_welcome(stream.get_ref().1) => {
+                    let _ = ready.send((Either::Right(stream), address)).await;
+                }
+                Ok(Ok(_)) => {
+                    tracing::debug!(%address, "the client's certificate has no name that is allowed")
+                }
+                Ok(Err(error)) => tracing::debug!(%address, %error, "no TLS with this client"),
+                Err(_) => tracing::debug!(%address, "a client took too long to agree on TLS"),
+            }
+        });
+    }
+}
