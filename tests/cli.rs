@@ -76,6 +76,7 @@ web:
   - :1
   - :2
   telemetry_path: /metrics
+  config_file: null
 log:
   level: info
   format: logfmt
