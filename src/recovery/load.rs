@@ -26,7 +26,7 @@ use crate::units::PhysicalOffset;
 
 /// Exit code of a container whose broker could not load its store (`System.exit(-3)`).
 pub const EXIT_LOAD_FAILED: i32 = 253;
-/// Exit code where the DLedger library ends the process (`System.exit(-1)`).
+/// Exit code where the DLedger library ends the process, or an error that nobody catches does (`System.exit(-1)`).
 pub const EXIT_LEDGER: i32 = 255;
 
 /// What load works on.
@@ -134,7 +134,9 @@ impl<'a> Load<'a> {
                 Ok(Some(refused("LOAD_EXCEPTION", None)))
             }
             Err(RecoveryError::Exit { path, .. }) => {
-                Ok(Some(Refusal { exit_code: EXIT_LEDGER, reason: "LEDGER_EXIT", path: Some(path) }))
+                let is_ledger = self.setting.mode == LogKind::DLedger;
+                let reason = if is_ledger { "LEDGER_EXIT" } else { "LOAD_EXCEPTION" };
+                Ok(Some(Refusal { exit_code: EXIT_LEDGER, reason, path: Some(path) }))
             }
             Err(error) => Err(error),
         }

@@ -18,6 +18,8 @@ const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
 
 /// Stands for what the broker would say where a length asks for more memory than it may have.
 pub const HUGE_LENGTH: &str = "java.lang.OutOfMemoryError";
+/// Stands for the error that ends the process where a length is more than an array can have.
+pub const TOO_LONG: &str = "java.lang.OutOfMemoryError: Requested array size exceeds VM limit";
 /// Length from which that is possible.
 const HUGE: i32 = 256 << 20;
 /// Longest array of a JVM.
@@ -113,6 +115,14 @@ pub struct Failure {
     pub line: Option<(&'static str, String)>,
 }
 
+impl Failure {
+    /// Whether an error is thrown that nobody catches before the process ends.
+    #[must_use]
+    pub fn ends_process(&self) -> bool {
+        self.line.as_ref().is_some_and(|(_, text)| text == TOO_LONG)
+    }
+}
+
 impl Parsed<'_> {
     fn fail() -> Self {
         Self::Fail(Failure::default())
@@ -166,18 +176,13 @@ impl<'a> Parser<'a> {
             return Parsed::Blank;
         }
         match bytes.get(LEDGER_HEADER_LEN..) {
-            // No array is that long; DLedger's check takes whatever is thrown for a message that is none.
-            Some(body) if !self.rules.checks_bounds && claims_more_than(body, LONGEST_ARRAY) => {
-                match peek(body) {
-                    Peek::Message { version, .. } if self.knows(version) => Parsed::fail(),
-                    _ => self.message(body, checks, rest.saturating_sub(LEDGER_HEADER_LEN)),
-                }
-            }
             Some(body) => match self.message(body, checks, rest.saturating_sub(LEDGER_HEADER_LEN)) {
                 Parsed::Message(mut request) => {
                     request.head_len = 48;
                     Parsed::Message(request)
                 }
+                // DLedger's check takes whatever is thrown for a message that is none.
+                Parsed::Fail(failure) if failure.ends_process() => Parsed::fail(),
                 other => other,
             },
             None => Parsed::fail(),
@@ -202,6 +207,10 @@ impl<'a> Parser<'a> {
             Peek::Zero => return illegal(0),
             Peek::Invalid { magic, .. } => return illegal(magic),
             Peek::Short { .. } => return Parsed::fail(),
+        }
+        // Older releases take memory for the length before they look at anything else.
+        if !self.rules.checks_bounds && claims_more_than(bytes, LONGEST_ARRAY) {
+            return Parsed::warn(TOO_LONG.to_owned());
         }
         let checks_body = checks.crc && !self.force_property_crc;
         match Message::decode(bytes) {

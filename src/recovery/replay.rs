@@ -218,6 +218,9 @@ impl Replay<'_, '_> {
                     is_filled = true;
                     Ok(Go::Stop)
                 }
+                Met::Fail(failure) if failure.ends_process() => {
+                    Err(RecoveryError::Exit { code: -1, path: file.path() })
+                }
                 Met::Fail(failure) => {
                     self.log.extend(failure.line.map(|(level, text)| LogLine::new(level, text)));
                     if failure.half > 0 && plan.records == Records::Messages {
