@@ -14,6 +14,7 @@ PACKAGE_OF = {
     "prometheus-alertmanager": "prometheus-alertmanager",
     "strace": "strace",
     "openssl": "openssl",
+    "jq": "jq",
     "htpasswd": "apache2-utils",
 }
 
