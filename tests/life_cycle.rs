@@ -61,6 +61,19 @@ fn two_starts_in_one_log_are_two() {
 }
 
 #[test]
+fn what_a_start_says_after_it_failed_is_no_other_start() {
+    let mut life = Life::default();
+    life.look(LockState::Free, true, EpochMillis(0));
+    let all = lines("5.2.0-plain-failed.store.log");
+    let second = all.iter().rposition(|line| line.text.starts_with("Load default HA")).unwrap();
+    assert_eq!(hear(&mut life, &all[..second]), [Change::StartBegan]);
+    assert_eq!((life.phase, life.loaded_end), (Some(Phase::Failed), None));
+    assert_eq!(hear(&mut life, &all[second..]), [Change::StartBegan]);
+    assert_eq!((life.phase, life.load_failures), (Some(Phase::Loading), 1));
+    assert_eq!((life.starts.iter().sum::<u64>(), starts(&life, PreviousShutdown::Unclean)), (2, 2));
+}
+
+#[test]
 fn whichever_line_is_dropped_the_start_is_seen_and_comes_to_its_end() {
     let all = lines("5.3.3-dledger-killed.store.log");
     for dropped in 0..all.len() {

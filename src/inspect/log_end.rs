@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::format::ledger_entry::LEDGER_HEADER_LEN;
 use crate::format::message::Message;
 use crate::label::label_set;
@@ -39,9 +41,29 @@ label_set! {
     }
 }
 
+/// Where the log ended when the broker had loaded it. What a start cuts off stays in the file until it is written over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadedEnd {
+    /// Exclusive end of the log then.
+    pub end: i64,
+    /// When that was.
+    pub at: EpochMillis,
+}
+
+impl LoadedEnd {
+    /// Whether a record was there before, behind the end. One that dispatch has reached is in the log again: a replica gets
+    /// records of its master with the times of that one.
+    fn has_cut(self, position: u64, record: &Record, dispatched_to: Option<u64>) -> bool {
+        u64::try_from(self.end).is_ok_and(|end| position >= end)
+            && record.stored_at < self.at
+            && dispatched_to.is_none_or(|to| position >= to)
+    }
+}
+
 /// The end of one log, followed.
 #[derive(Debug, Clone, Default)]
 pub struct LogEnd {
+    loaded: Option<LoadedEnd>,
     position: Option<u64>,
     last: Option<(u64, Record)>,
     bad_at: Option<u64>,
@@ -93,7 +115,7 @@ impl LogEnd {
     }
 
     /// Moves to the end as it is now. `dispatched_to` is the end of the newest message that a consume queue points at: a good
-    /// place to begin.
+    /// place to begin. `loaded` is what the broker's last start said; not for DLedger, where it is the committed position.
     ///
     /// # Errors
     /// The segment that could not be read.
@@ -102,11 +124,17 @@ impl LogEnd {
         segments: &Segments,
         kind: LogKind,
         dispatched_to: Option<u64>,
+        loaded: Option<LoadedEnd>,
         mode: ReadMode,
     ) -> Result<(), StoreError> {
-        if !self.holds(segments, kind, mode)? {
+        let loaded = loaded.filter(|_| kind != LogKind::DLedger);
+        let is_cut =
+            |at: u64, record: &Record| loaded.is_some_and(|loaded| loaded.has_cut(at, record, dispatched_to));
+        let was_cut = loaded != self.loaded && self.last.is_some_and(|(at, record)| is_cut(at, &record));
+        if was_cut || !self.holds(segments, kind, mode)? {
             *self = Self { position: first_look(segments, kind, dispatched_to, mode)?, ..Self::default() };
         }
+        self.loaded = loaded;
         let Some(mut position) = self.position else {
             self.is_at_end = true;
             return Ok(());
@@ -124,6 +152,7 @@ impl LogEnd {
                 }
                 left -= 1;
                 match open.frame(kind, segment, position - segment.base)? {
+                    LogFrame::Record(record) if is_cut(position, &record) => break,
                     LogFrame::Record(record) if follows(self.last.as_ref(), &record) => {
                         self.last = Some((position, record));
                         position += record.len;

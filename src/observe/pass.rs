@@ -13,7 +13,7 @@ use super::picture::{
     BadQueue, Collector, CollectorState, Picture, QueueRow, Queues, Reclaimable, TopicMismatch,
 };
 use crate::inspect::disk;
-use crate::inspect::log_end::{self, LogEnd, ReadMode};
+use crate::inspect::log_end::{self, LoadedEnd, LogEnd, ReadMode};
 use crate::inspect::metadata::{Metadata, TopicClass};
 use crate::inspect::small_files::{Copies, SmallFiles};
 use crate::store::layout::{Layout, LayoutOptions, QueueKind, RootState};
@@ -52,6 +52,8 @@ pub struct Passes {
     pub tree: QueueTree,
     /// Copies of small files, as they were when the broker last changed them.
     pub copies: Copies,
+    /// What the broker's last start said of the end of the log.
+    pub loaded_end: Option<LoadedEnd>,
     log_end: LogEnd,
     metadata: Metadata,
     collectors: BTreeMap<Collector, CollectorState>,
@@ -75,6 +77,7 @@ impl Passes {
             layout: None,
             tree: QueueTree::default(),
             copies: Copies::default(),
+            loaded_end: None,
             log_end: LogEnd::default(),
             metadata: Metadata::default(),
             collectors: BTreeMap::new(),
@@ -299,7 +302,7 @@ impl Passes {
         let log = &mut picture.log;
         let mode = self.options.read_mode;
         let dispatched_to = picture.queues.max_physical;
-        match self.log_end.follow(&segments, layout.log_kind, dispatched_to, mode) {
+        match self.log_end.follow(&segments, layout.log_kind, dispatched_to, self.loaded_end, mode) {
             // A segment went between listing and opening: this pass knows less, the next one lists again.
             Err(error) if error.is_gone() => return Ok(()),
             outcome => outcome?,

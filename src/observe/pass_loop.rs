@@ -174,6 +174,8 @@ impl PassLoop {
             self.thorough_at = Some(began);
         }
         let now = (self.clock)();
+        let loaded_end = self.observer().memory.life.loaded_end;
+        self.passes.loaded_end = loaded_end;
         let seen = self.passes.look(thoroughness, now);
         let is_store = seen.picture.log_kind.is_some();
         let taken = seen.shrinkages.clone();

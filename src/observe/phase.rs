@@ -8,7 +8,7 @@
 //! | a line of `load()` or of recovery after anything else | a start has begun |
 //! | the lock goes from free to held | a start is over (and has been, if no line of it was seen) |
 //! | the lock is free while running | stopped |
-//! | a line that says that `load()` fails | failed, until the next start |
+//! | a line that says that `load()` fails | failed, until the next start; what follows at once belongs to the start that failed |
 //! | no line for [`SILENCE`] within a start, lock free | stopped: whoever was starting is gone |
 //!
 //! Upstream: `BrokerController.initialize`, `DefaultMessageStore.load` and `start` (the lock is taken in `start`, after
@@ -16,6 +16,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::inspect::log_end::LoadedEnd;
 use crate::label::label_set;
 use crate::preview::assumption::BrokerState;
 use crate::store::lock::LockState;
@@ -151,6 +152,9 @@ pub struct Life {
     pub phase_since: EpochMillis,
     /// The last start, over or not.
     pub start: Option<Start>,
+    /// The end of the log, of the last start that came to loading it.
+    #[serde(default)]
+    pub loaded_end: Option<LoadedEnd>,
     /// Starts by how the life before ended.
     pub starts: [u64; 3],
     /// Starts whose `load()` failed.
@@ -205,6 +209,10 @@ impl Life {
     pub fn hear(&mut self, line: &Occurrence) -> Option<Change> {
         let hint = line.phase?;
         self.last_line_at = self.last_line_at.max(line.at);
+        if hint != PhaseHint::Opening && self.has_just_failed(line.at) {
+            // 5.2.0 goes on with `load commit log Failed` and `load over, and the max phy offset = …` of a log without an end.
+            return None;
+        }
         let change = match hint {
             PhaseHint::Opening => self.open(line.at),
             PhaseHint::Loading => self.in_start(Phase::Loading, line.at),
@@ -248,7 +256,10 @@ impl Life {
                 {
                     start.truncated_to = Some(*process_offset);
                 }
-                Fact::LoadOver { max_offset } => start.max_offset = Some(*max_offset),
+                Fact::LoadOver { max_offset } => {
+                    start.max_offset = Some(*max_offset);
+                    self.loaded_end = Some(LoadedEnd { end: *max_offset, at: line.at });
+                }
                 Fact::QueueScanned { .. } => start.queues_scanned += 1,
                 Fact::ScanStart { path } | Fact::ScanNext { path } => {
                     if let Some(base) = segment_base(path) {
@@ -309,6 +320,11 @@ impl Life {
             }
             Some(_) => None,
         }
+    }
+
+    /// Whether a line of now may still be one of the start that has failed.
+    fn has_just_failed(&self, at: EpochMillis) -> bool {
+        self.phase == Some(Phase::Failed) && at.0 <= self.phase_since.0.saturating_add(LINE_DELAY)
     }
 
     /// A line that comes once, at the front of a start.

@@ -109,6 +109,11 @@ impl StoreWriter {
         self.pending.retain(|message| message.topic != topic);
     }
 
+    /// The next message is stored this many milliseconds later.
+    pub fn wait(&mut self, millis: i64) {
+        self.stored_at += millis;
+    }
+
     /// Time of the last message.
     pub fn now(&self) -> i64 {
         self.stored_at

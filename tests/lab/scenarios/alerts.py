@@ -38,7 +38,7 @@ EXPECTED = {
     "queues": ["QueuesInconsistent"],
     "offsets": ["ConsumerOffsetBeyondMax", "ConsumersWillLoseMessages"],
     "full": ["DiskRefusingWritesSoon"],
-    "broker": ["LoadFailed", "ChecksumFailed", "RecoveryLoop"],
+    "broker": ["LoadFailed", "ChecksumFailed", "CommitLogTruncated", "RecoveryLoop"],
 }
 # What Alertmanager knows and keeps back.
 HELD_BACK = {("nowhere", "ForcedDeletion"), ("full", "DiskForcedDeletionSoon")}
@@ -191,6 +191,9 @@ def _monitoring(directory, ports):
     Child(["prometheus", f"--config.file={home}/prometheus.yml", f"--storage.tsdb.path={home}/tsdb", f"--web.listen-address=127.0.0.1:{prometheus}"],
           home / "prometheus.out")
     wait_until(lambda: answers(f"{url}/-/ready") and answers(f"http://127.0.0.1:{prometheus}/-/ready"), 30, "the monitoring")
+    # A counter that is not zero when it is seen first has not increased.
+    seen = f"http://127.0.0.1:{prometheus}/api/v1/query?query=rocketmq_store_starts_total"
+    wait_until(lambda: len({each["metric"]["instance"] for each in _get(seen)["data"]["result"]}) == len(ports) - 1, 30, "the first scrapes")
     return webhook, url
 
 
