@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::broker::BrokerConf;
 use crate::config::{Config, ListenAddress, is_at_or_below};
@@ -31,7 +31,7 @@ use crate::watch::lines::LogTail;
 use crate::watch::tree::Thoroughness;
 use crate::watch::wake::{Wake, Waker};
 use crate::web::access::Listener;
-use crate::web::{Answers, Shared, router};
+use crate::web::{Answers, Shared, router, server};
 
 pub use options::surroundings;
 
@@ -320,8 +320,8 @@ const GRACE: Duration = Duration::from_millis(500);
 
 /// The HTTP servers, one an address.
 struct Servers {
-    running: tokio::task::JoinSet<std::io::Result<()>>,
-    stop: watch::Sender<bool>,
+    running: tokio::task::JoinSet<()>,
+    stop: CancellationToken,
     bound: Vec<SocketAddr>,
 }
 
@@ -342,23 +342,21 @@ impl Servers {
             broker: sidecar.broker.clone(),
             clock: now,
         };
-        let (stop, stopped) = watch::channel(false);
-        let mut servers = Self { running: tokio::task::JoinSet::new(), stop, bound: Vec::new() };
+        let seats = server::Seats::for_this_process();
+        let mut servers =
+            Self { running: tokio::task::JoinSet::new(), stop: CancellationToken::new(), bound: Vec::new() };
         for address in &config.web.listen_addresses {
             let listener = bind(address).await?;
             let bound = listener.local_addr().map_err(system(address.to_string()))?;
-            let listener =
-                Listener::new(listener, Arc::clone(&access)).map_err(system(address.to_string()))?;
+            let listener = Listener::new(listener, Arc::clone(&access));
             tracing::info!(address = %bound, "listening");
             servers.bound.push(bound);
-            let (app, mut stopped) = (router(shared.clone()), stopped.clone());
-            servers.running.spawn(async move {
-                axum::serve(listener, app)
-                    .with_graceful_shutdown(async move {
-                        let _ = stopped.wait_for(|stopped| *stopped).await;
-                    })
-                    .await
-            });
+            servers.running.spawn(server::serve(
+                listener,
+                router(shared.clone()),
+                Arc::clone(&seats),
+                servers.stop.clone(),
+            ));
         }
         Ok(servers)
     }
@@ -371,7 +369,7 @@ impl Servers {
     /// Serves until `end`.
     async fn run(mut self, end: impl Future<Output = ()>) {
         end.await;
-        let _ = self.stop.send(true);
+        self.stop.cancel();
         let _ =
             tokio::time::timeout(GRACE, async { while self.running.join_next().await.is_some() {} }).await;
     }

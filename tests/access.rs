@@ -17,10 +17,12 @@ use headers::authorization::Credentials;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rocketmq_store_exporter::config::read_web_file;
 use rocketmq_store_exporter::web::access::{Access, Listener, guard};
+use rocketmq_store_exporter::web::server;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -220,7 +222,8 @@ async fn serve(access: Arc<Access>) -> SocketAddr {
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap();
     let app = app(&access);
-    tokio::spawn(async move { axum::serve(Listener::new(tcp, access).unwrap(), app).await });
+    let listener = Listener::new(tcp, access);
+    tokio::spawn(server::serve(listener, app, server::Seats::new(8), CancellationToken::new()));
     address
 }
 

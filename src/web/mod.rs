@@ -27,6 +27,7 @@ mod openmetrics;
 mod page;
 mod router;
 mod scrape;
+pub mod server;
 mod state;
 
 pub use answers::Answers;

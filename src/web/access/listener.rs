@@ -1,6 +1,5 @@
 //! Takes connections, and speaks TLS on them where the rules want it.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,42 +19,31 @@ const HANDSHAKES: usize = 64;
 /// Rest after a connection could not be taken, as when no file descriptor is left.
 const REST: Duration = Duration::from_millis(500);
 
-type Stream = Either<TcpStream, TlsStream<TcpStream>>;
+/// One connection.
+pub type Stream = Either<TcpStream, TlsStream<TcpStream>>;
 
 /// Connections that may be served. A client that is slow to agree on TLS holds up nobody.
 #[derive(Debug)]
 pub struct Listener {
     ready: mpsc::Receiver<(Stream, SocketAddr)>,
-    local: SocketAddr,
 }
 
 impl Listener {
     /// Takes connections of `tcp` from now on.
-    ///
-    /// # Errors
-    /// If the system does not know its address.
-    pub fn new(tcp: TcpListener, access: Arc<Access>) -> io::Result<Self> {
-        let local = tcp.local_addr()?;
+    #[must_use]
+    pub fn new(tcp: TcpListener, access: Arc<Access>) -> Self {
         let (sender, ready) = mpsc::channel(1);
         tokio::spawn(take(tcp, access, sender));
-        Ok(Self { ready, local })
+        Self { ready }
     }
-}
 
-impl axum::serve::Listener for Listener {
-    type Io = Stream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Stream, SocketAddr) {
+    /// The next connection.
+    pub async fn accept(&mut self) -> (Stream, SocketAddr) {
         match self.ready.recv().await {
             Some(connection) => connection,
             // The task that takes connections ends with this listener only.
             None => std::future::pending().await,
         }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.local)
     }
 }
 
