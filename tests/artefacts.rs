@@ -313,6 +313,36 @@ fn the_readme_sends_people_to_places_that_there_are() {
     }
 }
 
+#[test]
+fn the_readme_in_chinese_says_the_same_and_names_nothing_else() {
+    let (english, chinese) = (read(&root().join("README.md")), read(&root().join("README.zh-CN.md")));
+    let headings = |text: &str| text.lines().filter(|line| line.starts_with("## ")).count();
+    assert_eq!(headings(&chinese), headings(&english));
+    // Commands are the same; what is said of them is not.
+    let blocks = |text: &str| -> Vec<String> {
+        let lines = |block: &str| {
+            block
+                .lines()
+                .map(|line| line.split(" #").next().unwrap_or_default().trim_end().to_owned())
+                .collect::<Vec<_>>()
+        };
+        text.split("```").skip(1).step_by(2).flat_map(lines).collect()
+    };
+    assert_eq!(blocks(&chinese), blocks(&english));
+    let prose = |text: &str| text.split("```").step_by(2).collect::<String>();
+    let (english, chinese) = (prose(&english), prose(&chinese));
+    let known: BTreeSet<&str> = quoted(&english).into_iter().collect();
+    let told: BTreeSet<&str> = quoted(&chinese).into_iter().collect();
+    assert!(told.len() > 80, "{}", told.len());
+    assert_eq!(told.difference(&known).collect::<Vec<_>>(), Vec::<&&str>::new());
+    // All but keys, which the other has in a table, and figures.
+    let in_tables_alone = ["Configuration\n", "What was measured\n"];
+    let parts =
+        english.split("\n## ").filter(|part| !in_tables_alone.iter().any(|title| part.starts_with(title)));
+    let wanted: BTreeSet<&str> = parts.flat_map(quoted).collect();
+    assert_eq!(wanted.difference(&told).collect::<Vec<_>>(), Vec::<&&str>::new());
+}
+
 fn flags_of(command: &str) -> BTreeSet<String> {
     let help = std::process::Command::new(env!("CARGO_BIN_EXE_rocketmq-store-exporter"))
         .args([command, "--help"])
