@@ -1,31 +1,22 @@
-"""Damaged stores and a real broker provoke alerts; real Prometheus and Alertmanager deliver them, or hold them back."""
+"""Damaged stores provoke alerts; real Prometheus and Alertmanager deliver them, or hold them back."""
 
 import json
 import re
 import shutil
 import subprocess
 import time
-import urllib.request
 
-import exporter
-from broker import SMALL
 from fixture import FIXTURES, unpack
-from monitoring import ALERTMANAGER, Webhook, inhibition, rule_files
-from processes import Child, free_port, wait_until
-from scrape import answers
-from stand import Stand
+from processes import free_port, wait_until
+from quick_monitoring import QuickMonitoring, Watched
+from scrape import fetch
 
-PROMETHEUS = """
-global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
-rule_files: [{rules}]
-alerting: {{alertmanagers: [{{static_configs: [{{targets: ["127.0.0.1:{alertmanager}"]}}]}}]}}
-scrape_configs:
-  - job_name: rocketmq-store-exporter
-    static_configs:
-{targets}
-"""
-TARGET = '      - {{targets: ["127.0.0.1:{port}"], labels: {{instance: {name}}}}}\n'
 MAGIC = bytes.fromhex("daa320a7")
+# Root may read everything; without these capabilities its own files are closed to it too.
+AS_OTHERS = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+# What loads for longer than the probe budget, and a log that nobody reads to its end in the time.
+MANY_QUEUES = 28_000
+HOLE = 1 << 40
 # What is to arrive of which store.
 EXPECTED = {
     "nowhere": ["PathNotAStore"],
@@ -38,61 +29,50 @@ EXPECTED = {
     "queues": ["QueuesInconsistent"],
     "offsets": ["ConsumerOffsetBeyondMax", "ConsumersWillLoseMessages"],
     "full": ["DiskRefusingWritesSoon"],
-    "broker": ["LoadFailed", "ChecksumFailed", "CommitLogTruncated", "RecoveryLoop"],
+    "taken": ["ConsumeQueueVanished", "ConsumeQueueShrunk"],
+    "closed": ["CollectorFailing", "PreviewStale"],
+    "flooded": ["LogTailStalled"],
+    "many": ["ProbeBudgetTooSmall"],
 }
 # What Alertmanager knows and keeps back.
 HELD_BACK = {("nowhere", "ForcedDeletion"), ("full", "DiskForcedDeletionSoon")}
 
 
 def provoked(verdicts, directory):
-    with Stand(directory, "5.2.0", "plain", SMALL) as stand:
-        ports = {name: free_port() for name in EXPECTED}
-        stand.exporter.port = ports["broker"]
-        stand.exporter.url = f"http://127.0.0.1:{ports['broker']}"
-        stand.start_broker().fill()
-        stand.exporter.start()
-        disk = directory / "disk"
-        disk.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk], check=True)
-        try:
-            for name in set(EXPECTED) - {"gone", "broker"}:
-                _exporter(directory / name, ports[name], _store(name, directory, disk))
-            webhook, url = _monitoring(directory, ports)
-            _real_troubles(stand)
-            missing = lambda: {(name, alert) for name, alerts in EXPECTED.items() for alert in alerts} - _arrived(webhook)
-            try:
-                wait_until(lambda: not missing(), 60, "all alerts")
-            except TimeoutError:
-                pass
-            verdicts.equal("alerts that did not arrive", sorted(missing()), [])
-            _clean_by_force(directory)
-            suppressed = lambda: {(each["labels"]["instance"], each["labels"]["alertname"][len("RocketMQStore"):])
-                                  for each in _get(f"{url}/api/v2/alerts?inhibited=true&active=false&silenced=false")}
-            try:
-                wait_until(lambda: HELD_BACK <= suppressed(), 20, "inhibition")
-            except TimeoutError:
-                pass
-            verdicts.check("Alertmanager holds back", HELD_BACK <= suppressed(), sorted(suppressed()))
-            verdicts.equal("nobody hears of those", sorted(HELD_BACK & _arrived(webhook)), [])
-            verdicts.note(f"arrived: {sorted({alert for _, alert in _arrived(webhook)})}")
-            webhook.close()
-        finally:
-            subprocess.run(["umount", "--lazy", disk], check=False)
+    directory.mkdir(parents=True)
+    disk = directory / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk], check=True)
+    try:
+        watched = {name: _watched(name, directory, disk) for name in EXPECTED if name != "gone"}
+        targets = {**{name: each.port for name, each in watched.items()}, "gone": free_port()}
+        monitoring = QuickMonitoring(directory, targets, silent=["gone"])
+        _trouble_while_watched(directory, disk)
+        monitoring.check_arrival(verdicts, {("flooded", "LogTailStalled")}, 120)
+        watched["flooded"].child.kill_group()
+        monitoring.check_arrival(verdicts, {(name, alert) for name, alerts in EXPECTED.items() for alert in alerts}, 180)
+        _opened(verdicts, watched["closed"], directory)
+        _clean_by_force(directory)
+        monitoring.check_inhibition(verdicts, HELD_BACK, 30)
+        verdicts.equal("nobody hears of those", sorted(HELD_BACK & monitoring.arrived()), [])
+        verdicts.note(f"arrived: {sorted({alert for _, alert in monitoring.arrived()})}")
+        monitoring.close()
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=False)
 
 
-def _store(name, directory, disk):
-    """A store in trouble: its place, its properties, and its release."""
+def _watched(name, directory, disk):
+    """A store in trouble and its exporter; what has to happen under the exporter's eyes happens later."""
     root = (disk if name == "full" else directory) / f"{name}-store"
     if name == "nowhere":
-        (directory / "logs").mkdir()
-        (directory / "logs" / "store.log").touch()
-        return root, {}, "5.2.0"
+        return Watched(directory / name, root, logs=_log(directory / "nowhere-logs"))
     case = unpack(FIXTURES / ("5.2.0-dledger-f0.tar.gz" if name == "killed" else "5.2.0-plain-f0.tar.gz"), root)
     told = dict(case["cfg"], **({"enableDLegerCommitLog": "true", "dLegerSelfId": "n0"} if name == "killed" else {}))
     segments = sorted((root / "commitlog").glob("0*")) if name != "killed" else []
     (root / "config").mkdir(exist_ok=True)
+    logs, wrapper = None, ()
     if name == "damaged":
-        _damage(next(path for path in reversed(segments) if MAGIC in path.read_bytes()), 4)
+        damage_body(next(path for path in reversed(segments) if MAGIC in path.read_bytes()), 4)
     elif name == "foreign":
         (root / "commitlog" / "notes").write_bytes(b"x" * segments[0].stat().st_size)
     elif name == "gap":
@@ -111,10 +91,48 @@ def _store(name, directory, disk):
     elif name == "full":
         free = shutil.disk_usage(disk).free
         (disk / "filler").write_bytes(b"x" * int(free * 0.97))
-    return root, told, "5.2.0"
+    elif name == "closed":
+        # The log can be read neither, so that nothing can be foretold.
+        for path in (root / "config", *segments):
+            path.chmod(0)
+        wrapper = AS_OTHERS
+    elif name == "flooded":
+        logs = _log(disk / "flooded-logs")
+    elif name == "many":
+        fill_with_queues(root, MANY_QUEUES)
+    return Watched(directory / name, root, told, "5.2.0", logs, wrapper=wrapper)
 
 
-def _damage(segment, part):
+def _trouble_while_watched(directory, disk):
+    """Somebody else takes queue files away, and a log grows by more than can be read."""
+    queues = sorted({path.parent for path in (directory / "taken-store" / "consumequeue").glob("*/*/0*")}, key=lambda queue: len(list(queue.iterdir())))
+    shutil.rmtree(queues[0])
+    sorted(queues[-1].iterdir())[-1].unlink()
+    with open(disk / "flooded-logs" / "store.log", "ab") as log:
+        log.truncate(HOLE)
+
+
+def _opened(verdicts, closed, directory):
+    """What could not be read can be: the exporter goes on by itself."""
+    for path in directory.glob("closed-store/c*"):
+        for each in (path, *path.glob("0*")):
+            each.chmod(0o755)
+    fails = lambda: [name for name, is_well in fetch(f"{closed.url}/metrics").by_label("collector_success", "collector").items() if not is_well]
+    wait_until(lambda: not fails() and closed.value("recovery_preview_timestamp_seconds"), 60, "the closed store to be read")
+    verdicts.check("a store that was closed to the exporter is read once it is open", True)
+
+
+def fill_with_queues(root, count):
+    """Queues of one empty file in the store."""
+    length = next((root / "consumequeue").glob("*/*/0*")).stat().st_size
+    for number in range(count):
+        queue = root / "consumequeue" / "Many" / str(number)
+        queue.mkdir(parents=True)
+        with open(queue / f"{0:020d}", "wb") as file:
+            file.truncate(length)
+
+
+def damage_body(segment, part):
     """Changes the body of the message that lies one part of the messages behind the first."""
     places = [match.start() for match in re.finditer(re.escape(MAGIC), segment.read_bytes())]
     with open(segment, "r+b") as file:
@@ -122,12 +140,22 @@ def _damage(segment, part):
         file.write(b"\xff\xff\xff\xff")
 
 
+def _log(directory):
+    directory.mkdir()
+    (directory / "store.log").write_text(_line("INFO main - Try to start service thread:FlushRealTimeService started:false lastThread:null"))
+    return directory
+
+
 def _clean_by_force(directory):
     """What a broker logs when it cleans by force."""
-    line = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + 8 * 3600))
-    with open(directory / "logs" / "store.log", "a") as log:
-        log.write(f"{line} INFO StoreScheduledThread1 - begin to delete before 48 hours file. timesUp: false isFull: true"
-                  " manualDelete: false cleanAtOnce: true\n")
+    with open(directory / "nowhere-logs" / "store.log", "a") as log:
+        log.write(_line("INFO StoreScheduledThread1 - begin to delete before 48 hours file. timesUp: false isFull: true"
+                        " manualDelete: false cleanAtOnce: true"))
+
+
+def _line(text):
+    """A line of store.log, whose times are GMT+8."""
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(time.time() + 8 * 3600))} {text}\n"
 
 
 def _queue(root):
@@ -137,70 +165,3 @@ def _queue(root):
         if len(files) >= 3:
             return files
     raise RuntimeError("no queue has three files")
-
-
-def _exporter(home, port, store):
-    root, told, release = store
-    home.mkdir()
-    conf = home / "broker.conf"
-    conf.write_text("".join(f"{key}={value}\n" for key, value in told.items()))
-    command = [exporter.BINARY, "--store.path", root, "--state.path", home / "state", "--broker.conf", conf, "--broker.version", release,
-               "--web.listen-address", f"127.0.0.1:{port}"]
-    logs = root.parent / "logs"
-    if logs.exists() and home.name == "nowhere":
-        command += ["--logs.path", logs]
-    Child(command, home / "out")
-    wait_until(lambda: answers(f"http://127.0.0.1:{port}/-/ready"), 30, f"the exporter of {home.name}")
-
-
-def _real_troubles(stand):
-    """A real broker meets a foreign file, then a damaged record; each start but the first is an unclean one."""
-    broker = stand.broker
-    time.sleep(3)
-    broker.kill()
-    foreign = broker.store / "commitlog" / "notes"
-    foreign.write_bytes(b"x")
-    broker.start()
-    wait_until(lambda: not broker.child.is_alive(), 60, "the broker to end by itself")
-    foreign.unlink()
-    _damage(next((broker.store / "commitlog").glob("0*")), 2)
-    for _ in range(2):
-        broker.start().wait_ready()
-        time.sleep(2)
-        broker.kill()
-
-
-def _monitoring(directory, ports):
-    """Prometheus with rules in which a minute lasts a second, and Alertmanager."""
-    home = directory / "monitoring"
-    home.mkdir()
-    rules = []
-    for path in rule_files():
-        if path.name == "prometheusrule.yaml":
-            continue
-        text = re.sub(r"\b(\d+)m\b", r"\1s", path.read_text())
-        (home / path.name).write_text(re.sub(r"\b(\d+)h\b", r"\1m", text))
-        rules.append(f'"{home / path.name}"')
-    webhook, alertmanager, prometheus = Webhook(), free_port(), free_port()
-    (home / "alertmanager.yml").write_text(ALERTMANAGER.format(webhook=webhook.port) + inhibition())
-    targets = "".join(TARGET.format(port=port, name=name) for name, port in ports.items())
-    (home / "prometheus.yml").write_text(PROMETHEUS.format(rules=", ".join(rules), alertmanager=alertmanager, targets=targets))
-    url = f"http://127.0.0.1:{alertmanager}"
-    Child(["prometheus-alertmanager", f"--config.file={home}/alertmanager.yml", f"--storage.path={home}/am", f"--web.listen-address={url[7:]}",
-           "--cluster.listen-address="], home / "alertmanager.out")
-    Child(["prometheus", f"--config.file={home}/prometheus.yml", f"--storage.tsdb.path={home}/tsdb", f"--web.listen-address=127.0.0.1:{prometheus}"],
-          home / "prometheus.out")
-    wait_until(lambda: answers(f"{url}/-/ready") and answers(f"http://127.0.0.1:{prometheus}/-/ready"), 30, "the monitoring")
-    # A counter that is not zero when it is seen first has not increased.
-    seen = f"http://127.0.0.1:{prometheus}/api/v1/query?query=rocketmq_store_starts_total"
-    wait_until(lambda: len({each["metric"]["instance"] for each in _get(seen)["data"]["result"]}) == len(ports) - 1, 30, "the first scrapes")
-    return webhook, url
-
-
-def _arrived(webhook):
-    return {(labels.get("instance"), labels["alertname"][len("RocketMQStore"):]) for _, labels in webhook.alerts}
-
-
-def _get(url):
-    with urllib.request.urlopen(url, timeout=5) as reply:
-        return json.load(reply)
