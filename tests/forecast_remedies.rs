@@ -62,9 +62,26 @@ fn a_file_of_the_wrong_length_refuses_the_start_and_names_the_file() {
     let path = case.root().join("consumequeue/T0/0/00000000000000000000");
     std::fs::File::options().write(true).open(&path).unwrap().set_len(199).unwrap();
     let found = ask(&case, (5, 3, 3), |_| {});
-    assert_eq!((found.verdict, found.start.exit_code), (Verdict::RefuseStart, Some(253)));
+    assert_eq!((found.verdict, found.start.exit_code), (Verdict::RefuseStart, Some(255)));
     assert_eq!(found.start.path.as_deref(), Some(path.as_path()));
     assert_eq!(found.files.unlinked, Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn a_timer_that_was_never_loaded_changes_the_exit_code_of_a_store_that_does_not_load() {
+    let case = killed();
+    std::fs::write(case.root().join("consumequeue/T0/0/00000000000000000000"), "short").unwrap();
+    let code = |release, timer| ask(&case, release, |q| q.conf.timer_wheel_enable = timer).start.exit_code;
+    for (release, with_timer) in [
+        ((4, 9, 7), 253),
+        ((5, 1, 1), 253),
+        ((5, 1, 3), 255),
+        ((5, 2, 0), 255),
+        ((5, 3, 3), 255),
+        ((5, 4, 0), 253),
+    ] {
+        assert_eq!((code(release, true), code(release, false)), (Some(with_timer), Some(253)), "{release:?}");
+    }
 }
 
 #[test]

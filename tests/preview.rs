@@ -268,6 +268,19 @@ fn a_store_can_be_looked_at_once() {
 }
 
 #[test]
+fn queues_that_become_empty_are_told_of_only_where_there_are_some() {
+    let killed = Killed::new();
+    let verdict = |args: &[&str]| {
+        let output = killed.run(&[&["preview", "--broker.version", "5.2.0"], args].concat());
+        String::from_utf8(output.stdout).unwrap().split("\n\n").next().unwrap_or_default().replace('\n', " ")
+    };
+    let some_left = verdict(&[]);
+    assert!(some_left.ends_with("without a unit, and nothing puts them again"), "{some_left}");
+    let none_left = verdict(&["--without", "checkpoint"]);
+    assert!(none_left.ends_with("nothing puts them again (19 queues become empty)"), "{none_left}");
+}
+
+#[test]
 fn the_text_fits_a_terminal_and_ends_with_the_next_step() {
     let killed = Killed::new();
     for (name, args) in [

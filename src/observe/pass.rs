@@ -129,8 +129,7 @@ impl Passes {
         picture.root_state = RootState::Store;
         picture.log_kind = Some(layout.log_kind);
         picture.queue_kind = Some(layout.queue_kind);
-        picture.disk_used =
-            [layout.log_dirs.first().and_then(|dir| disk::used_ratio(dir)), disk::used_ratio(&layout.root)];
+        picture.disk_used = disk::areas(&layout);
 
         self.files(&layout, &mut picture);
         self.tables(&layout, &mut picture);

@@ -31,7 +31,6 @@ pub fn sentence(preview: &Preview) -> String {
     let totals = &forecast.totals;
     let release = preview.assumed.version.as_deref().unwrap_or("an unknown release");
     let lost = totals.units_lost.unwrap_or(0);
-    let emptied = totals.queues_emptied;
     match forecast.verdict {
         Verdict::Unchanged => {
             format!("the next start of {release} removes nothing that a consumer could read")
@@ -47,8 +46,12 @@ pub fn sentence(preview: &Preview) -> String {
         ),
         Verdict::IndexLoss => {
             let queues = forecast.queues.iter().filter(|queue| queue.units_lost > Some(0)).count();
+            let emptied = match totals.queues_emptied {
+                0 => String::new(),
+                emptied => format!(" ({emptied} queues become empty)"),
+            };
             format!(
-                "the next start of {release} leaves {lost} messages in {queues} queues without a unit, and nothing puts them again ({emptied} queues become empty)"
+                "the next start of {release} leaves {lost} messages in {queues} queues without a unit, and nothing puts them again{emptied}"
             )
         }
         Verdict::MessageLoss => format!(

@@ -131,7 +131,7 @@ impl<'a> Load<'a> {
             Ok(refusal) => Ok(refusal),
             Err(RecoveryError::Exception(text)) => {
                 self.lines.push(LogLine::new("ERROR", format!("load exception {text}")));
-                Ok(Some(refused("LOAD_EXCEPTION", None)))
+                Ok(Some(self.refused("LOAD_EXCEPTION", None)))
             }
             Err(RecoveryError::Exit { path, .. }) => {
                 let is_ledger = self.setting.mode == LogKind::DLedger;
@@ -163,7 +163,7 @@ impl<'a> Load<'a> {
                     "load exception The queue type of topic: {topic} should be {should_be}, but is {is}"
                 );
                 self.lines.push(LogLine::new("ERROR", text));
-                return Ok(Some(refused("QUEUE_KIND_MISMATCH", Some(path))));
+                return Ok(Some(self.refused("QUEUE_KIND_MISMATCH", Some(path))));
             }
         }
         if self.setting.without_queues {
@@ -187,7 +187,14 @@ impl<'a> Load<'a> {
             LogKind::Plain | LogKind::Controller => self.recover_unclean(queue_end)?,
         }
         self.recover_offsets()?;
-        Ok((!is_index_loaded && rules.index_failure_counts).then(|| refused("INDEX_UNREADABLE", None)))
+        Ok((!is_index_loaded && rules.index_failure_counts).then(|| self.refused("INDEX_UNREADABLE", None)))
+    }
+
+    /// The store does not load, and so the timer is not loaded either, which some releases cannot shut down then.
+    fn refused(&self, reason: &'static str, path: Option<PathBuf>) -> Refusal {
+        let Setting { conf, rules, .. } = *self.setting;
+        let exit_code = if conf.timer_wheel_enable { rules.exit_without_timer } else { EXIT_LOAD_FAILED };
+        Refusal { exit_code, reason, path }
     }
 
     fn file_refused(&mut self, failure: LoadFailure) -> Refusal {
@@ -198,9 +205,9 @@ impl<'a> Load<'a> {
                     path.display()
                 );
                 self.lines.push(LogLine::warn(text));
-                refused("FILE_WRONG_LENGTH", Some(path))
+                self.refused("FILE_WRONG_LENGTH", Some(path))
             }
-            LoadFailure::Name(path) => refused("FILE_FOREIGN_NAME", Some(path)),
+            LoadFailure::Name(path) => self.refused("FILE_FOREIGN_NAME", Some(path)),
         }
     }
 
@@ -466,8 +473,4 @@ impl<'a> Load<'a> {
         self.ledger = Some(ledger);
         Ok(())
     }
-}
-
-fn refused(reason: &'static str, path: Option<PathBuf>) -> Refusal {
-    Refusal { exit_code: EXIT_LOAD_FAILED, reason, path }
 }

@@ -140,6 +140,9 @@ pub struct Rules {
     pub refused_unit_line: &'static str,
     /// Exit code of a container where a table of `config/` cannot be read.
     pub exit_without_tables: i32,
+    /// Exit code of a container whose store does not load, with the timer on: `TimerMessageStore.shutdown` fails on a timer that
+    /// was never loaded.
+    pub exit_without_timer: i32,
 }
 
 const V494: Rules = Rules {
@@ -173,6 +176,7 @@ const V494: Rules = Rules {
     light_queues: LightQueues::All,
     refused_unit_line: "Build  consume queue repeatedly",
     exit_without_tables: 253,
+    exit_without_timer: 253,
 };
 const V497: Rules = Rules { since: (4, 9, 5), ..V494 };
 const V500: Rules = Rules {
@@ -201,8 +205,13 @@ const V511: Rules =
     Rules { since: (5, 1, 1), keeps_confirm: true, light_queues: LightQueues::NotOfRetry, ..V510 };
 const V512: Rules =
     Rules { since: (5, 1, 2), is_checked: false, light_queues: LightQueues::NotOfSystem, ..V511 };
-const V513: Rules =
-    Rules { since: (5, 1, 3), is_checked: true, empty_last_file: EmptyLastFile::Delete, ..V512 };
+const V513: Rules = Rules {
+    since: (5, 1, 3),
+    is_checked: true,
+    empty_last_file: EmptyLastFile::Delete,
+    exit_without_timer: 255,
+    ..V512
+};
 const V514: Rules = Rules { since: (5, 1, 4), ..V513 };
 const V520: Rules = Rules {
     since: (5, 2, 0),
@@ -232,6 +241,7 @@ const V540: Rules = Rules {
     truncation_test: TruncationTest::AfterDispatch,
     indexes_tags: true,
     exit_without_tables: 253,
+    exit_without_timer: 253,
     ..V532
 };
 const V550: Rules = Rules {

@@ -167,6 +167,15 @@ class Broker:
     def delete_topic(self, topic):
         self.client.ask("delete", self.name_server.address, self.address, topic)
 
+    def mqadmin(self, *words):
+        """What the release's own tool says."""
+        home = self.home / "mqadmin"
+        home.mkdir(exist_ok=True)
+        command, place = _java(home, self.release, "org.apache.rocketmq.tools.command.MQAdminStartup",
+                               [words[0], "-n", self.name_server.address, *words[1:]], None, [f"-Drocketmq.client.logRoot={home}/logs"])
+        place.pop("output")
+        return subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, **place).stdout
+
     def remove(self):
         shutil.rmtree(self.home, ignore_errors=True)
 

@@ -21,7 +21,7 @@ export function verdictSentence(answer) {
     release: assumed.version ?? t("unknown_release"),
     lost: number(totals.units_lost ?? 0),
     queues: number(answer.queues_with_loss ?? answer.queues.filter((queue) => queue.units_lost > 0).length),
-    emptied: number(totals.queues_emptied),
+    emptied: totals.queues_emptied > 0 ? t("emptied_queues", { queues: number(totals.queues_emptied) }) : "",
     removed: number(totals.units_removed),
     dropped: number(totals.messages_dropped),
     exit_code: start.exit_code ?? "?",
