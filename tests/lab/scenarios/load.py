@@ -204,26 +204,34 @@ def log(verdicts, directory):
     block = b"".join(lines)
     seconds, blocks, rotations = 600 if IS_LONG else 30, 0, 0
     path = place.logs / "store.log"
-    packed = gzip.compress(block, 1)
+    # Files are told apart by how they begin.
+    first = lambda: f"{stamp} INFO main - file {rotations}\n".encode()
     file, began, size = open(path, "ab", 0), time.monotonic(), 0
+    file.write(first())
     while time.monotonic() < began + seconds:
         file.write(block)
         blocks, size = blocks + 1, size + 1
         if size == 128:
-            # Packed in place, then deleted and made again.
-            (place.logs / "otherdays" / f"store.{rotations % 10 + 1}.log.gz").write_bytes(packed * size)
+            # All older ones get the next number; it is packed while it is there, then deleted and made again.
+            old = lambda number: place.logs / "otherdays" / f"store.{number}.log.gz"
+            for number in range(min(rotations, 9), 0, -1):
+                old(number).rename(old(number + 1))
+            old(1).write_bytes(gzip.compress(path.read_bytes(), 1))
             file.close()
             path.unlink()
             file, size, rotations = open(path, "ab", 0), 0, rotations + 1
+            file.write(first())
         # 50 MB a second.
         time.sleep(max(0, began + blocks * len(block) / 50e6 - time.monotonic()))
     took = time.monotonic() - began
+    levels = {level: count * blocks for level, count in levels.items()}
+    levels["info"] += rotations + 1
     verdicts.note(f"{blocks * len(block) / 1e6:.0f} MB in {took:.0f} s, {rotations} rotations")
     for event, count in counts.items():
         if event:
             _settled(verdicts, watcher, f"events counted: {event}", "log_events_total", count * blocks, event=event)
     for level, count in levels.items():
-        _settled(verdicts, watcher, f"lines counted: {level}", "log_lines_total", count * blocks, log="store", level=level)
+        _settled(verdicts, watcher, f"lines counted: {level}", "log_lines_total", count, log="store", level=level)
     _settled(verdicts, watcher, "rotations counted", "log_rotations_total", rotations, log="store")
     scrapes.end(verdicts, "50 MB of log a second")
     _memory(verdicts, "50 MB of log a second", watcher.child)
