@@ -75,6 +75,12 @@ fn differences(case: &Case) -> BTreeMap<&'static str, String> {
             compare("nextIndexEntry", json!(next), json!(found.index.next_entry));
         }
     }
+    if let Some(expected) = expected.get("dropped").and_then(Value::as_array) {
+        let dropped = json!(found.commitlog.messages_dropped);
+        if !expected.contains(&dropped) {
+            compare("dropped", json!(expected), dropped);
+        }
+    }
     if let Some(expected) = expected.get("lines").filter(|_| !case.is_started()) {
         let of =
             |prefix: &str| found.log.iter().filter(|line| line.text.starts_with(prefix)).collect::<Vec<_>>();

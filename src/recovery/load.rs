@@ -369,7 +369,7 @@ impl<'a> Load<'a> {
             TruncationTest::AfterDispatch => self.queues.max_physical(),
         };
         self.truncate_queues("", compared, end)?;
-        self.dropped = Dropped::behind(self.disk, &self.parser, &self.log, Records::Messages, end)?;
+        self.dropped = Dropped::behind(self.disk, self.setting.conf, &self.log, Records::Messages, end)?;
         let gone = self.log.files.iter().filter(|file| file.base > end).map(ListedFile::path);
         self.segments_unlinked = gone.collect();
         self.log.truncate(self.disk, end);
@@ -424,7 +424,7 @@ impl<'a> Load<'a> {
         let found = ledger.data.clone();
         ledger.recover(self.disk)?;
         let end = ledger.data.max_offset();
-        self.dropped = Dropped::behind(self.disk, &self.parser, &found, Records::Entries, end)?;
+        self.dropped = Dropped::behind(self.disk, self.setting.conf, &found, Records::Entries, end)?;
         let gone = found.files.iter().filter(|file| file.base > end).map(ListedFile::path);
         self.segments_unlinked = gone.collect();
         if is_clean || rules.ledger_unclean == LedgerUnclean::AsClean {

@@ -17,7 +17,7 @@ use super::memory::Memory;
 use super::metadata;
 use super::parse::{HUGE_LENGTH, Parser};
 use super::pieces::Records;
-use super::release::{NEWEST, Rules, TruncationTest};
+use super::release::{NEWEST, READS_MOST, Rules, TruncationTest};
 use crate::broker::release::Release;
 use crate::broker::{BrokerConf, StoreType};
 use crate::format::checkpoint::{CHECKPOINT_LEN, Checkpoint};
@@ -300,9 +300,7 @@ fn after_start(
         }
         other => other?,
     }
-    // A message exists though this release cannot read it.
-    let newest = Rules::of(NEWEST).unwrap_or(*setting.rules);
-    let parser = Parser::new(&newest, setting.conf, true);
+    let parser = Parser::new(&READS_MOST, setting.conf, true);
     let mut logs = vec![(&load.log, Records::Messages)];
     logs.extend(load.ledger.as_ref().map(|ledger| (&ledger.data, Records::Entries)));
     let from = match question.reach {

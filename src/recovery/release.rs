@@ -249,6 +249,10 @@ pub const ROWS: [Rules; 13] = [V494, V497, V500, V510, V511, V512, V513, V514, V
 /// The newest release that the rows were made for; anything newer is answered with the last row.
 pub const NEWEST: Release = (5, 5, 0);
 
+/// The rules by which a message exists, though the release that starts may not be able to read it, or be told to accept none
+/// without a checksum that it was written without.
+pub const READS_MOST: Rules = Rules { has_property_crc: false, ..V550 };
+
 impl Rules {
     /// The row of a release: the newest one that is not newer than it. A release before the first row has none.
     #[must_use]
