@@ -178,6 +178,7 @@ impl<'a> Load<'a> {
             let (checkpoint, is_clean) = (&self.setting.checkpoint, self.setting.is_clean);
             (self.index, is_index_loaded) =
                 Index::load(self.disk, &dir, conf.max_index_num, checkpoint, is_clean)?;
+            self.lines.append(&mut self.index.lines);
         }
         self.queues.recover(self.disk)?;
         let queue_end = self.queues.max_physical();
