@@ -59,7 +59,7 @@ def set_ledger_checkpoint(store, random, keys):
         index = random.choice([-1, 0, 5, count // 2, count - 2, count - 1, count, 10**6])
         text = f"#\ncommittedIndex={index}\nendIndex={random.choice([index, count - 1])}\n"
         if how == "torn":
-            text = random.choice(["", "#\n", text[:12], text[:-9], "committedIndex=\n", "committedIndex=x\nendIndex=3\n", "\0" * 40])
+            text = random.choice(["", "#\n", text[:12], text[:-9], "committedIndex=\n", "committedIndex=x\nendIndex=3\n", "committedIndex=3\nendIndex=x\n", "\0" * 40])
         path.write_text(text)
         return repr(text)
 
