@@ -56,6 +56,14 @@ pub struct Setting<'a> {
     pub batch_topics: BTreeSet<String>,
 }
 
+impl Setting<'_> {
+    /// Whether messages get entries in the index files.
+    pub(super) fn builds_index(&self) -> bool {
+        let is_switched_off = self.rules.has_index_switch && !self.conf.index_file_write_enable;
+        self.conf.message_index_enable && !is_switched_off
+    }
+}
+
 /// Why the broker does not start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -248,7 +256,7 @@ impl<'a> Load<'a> {
         let mut replay = Replay {
             disk: self.disk,
             parser: &self.parser,
-            conf: self.setting.conf,
+            builds_index: self.setting.builds_index(),
             queues: &mut self.queues,
             index: &mut self.index,
             log: &mut self.lines,

@@ -428,12 +428,13 @@ fn not_modelled(question: &Question, rules: &Rules) -> Vec<String> {
         notes.push(format!("the rules since {} were read in the sources and not run", version(rules.since)));
     }
     let flags = [
-        (conf.index_rocksdb_enable, "indexRocksDBEnable"),
-        (conf.trans_rocksdb_enable, "transRocksDBEnable"),
-        (conf.rocksdb_cq_double_write_enable, "rocksdbCQDoubleWriteEnable"),
-        (conf.enable_accelerated_recovery, "enableAcceleratedRecovery"),
+        (conf.index_rocksdb_enable, (5, 4, 0), "indexRocksDBEnable"),
+        (conf.trans_rocksdb_enable, (5, 4, 0), "transRocksDBEnable"),
+        (conf.rocksdb_cq_double_write_enable, (5, 3, 1), "rocksdbCQDoubleWriteEnable"),
+        (conf.enable_accelerated_recovery, (5, 4, 0), "enableAcceleratedRecovery"),
     ];
-    notes.extend(flags.iter().filter(|(is_on, _)| *is_on).map(|(_, name)| (*name).to_owned()));
+    let known = flags.iter().filter(|(is_on, since, _)| *is_on && question.release >= *since);
+    notes.extend(known.map(|(_, _, name)| (*name).to_owned()));
     notes
 }
 

@@ -110,6 +110,8 @@ pub struct Rules {
     pub limits_files: bool,
     /// `checkCommitLogOffsetOnRecover` is known.
     pub has_offset_check: bool,
+    /// `indexFileWriteEnable` is known.
+    pub has_index_switch: bool,
     /// The confirm offset is kept in the checkpoint, and bounds dispatch in controller mode.
     pub keeps_confirm: bool,
     /// When the end of the queues is compared.
@@ -158,6 +160,7 @@ const V494: Rules = Rules {
     matching: Matching::RawTimestamp,
     limits_files: false,
     has_offset_check: false,
+    has_index_switch: false,
     keeps_confirm: false,
     truncation_test: TruncationTest::BeforeDispatch,
     ledger_unclean: LedgerUnclean::AsClean,
@@ -229,6 +232,7 @@ const V540: Rules = Rules {
     clean_start: CleanStart::FirstMessageBelowQueues,
     matching: Matching::ParsedTimestamp,
     limits_files: true,
+    has_index_switch: true,
     truncation_test: TruncationTest::AfterDispatch,
     indexes_tags: true,
     exit_without_tables: 253,
