@@ -34,7 +34,7 @@ pub struct Index {
     pub unlinked: Vec<PathBuf>,
     /// Files begun while recovering; their names are the time of their creation.
     pub begun: u32,
-    /// Lines about files that are passed over.
+    /// Lines about files that cannot be taken for one of the index.
     pub lines: Vec<LogLine>,
 }
 
@@ -62,13 +62,16 @@ impl Index {
         for entry in entries {
             let path = dir.join(&entry.name);
             if entry.name.to_str().is_none_or(|name| name.parse::<i64>().is_err()) {
-                let (path, name) = (path.display(), entry.name.to_string_lossy());
-                let text =
-                    format!("load file {path} error NumberFormatException: For input string: \"{name}\"");
-                index.lines.push(LogLine::new("ERROR", text));
+                let why =
+                    format!("NumberFormatException: For input string: \"{}\"", entry.name.to_string_lossy());
+                index.tell(&format!("load file {} error", path.display()), &why);
                 continue;
             }
             if entry.is_dir {
+                let path = path.display();
+                let why = format!("FileNotFoundException: {path} (Is a directory)");
+                index.tell(&format!("Failed to create file {path}"), &why);
+                index.tell(&format!("load file {path} error"), &why);
                 return Ok((index, false));
             }
             let mut bytes = disk.bytes(&path, 0, INDEX_HEADER_LEN)?;
@@ -82,6 +85,10 @@ impl Index {
             index.last = Some(IndexFile { count: header.index_count(), end: header.end_physical_offset });
         }
         Ok((index, true))
+    }
+
+    fn tell(&mut self, what: &str, why: &str) {
+        self.lines.push(LogLine::new("ERROR", format!("{what} {why}")));
     }
 
     /// Where it ends.

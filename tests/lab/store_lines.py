@@ -7,7 +7,7 @@ import re
 COUNTED = ("Maybe try to build consume queue repeatedly", "Build consume queue repeatedly", "Build  consume queue repeatedly", "[BUG]logic queue order maybe wrong",
            "CommitLog#checkAndDispatchMessage: failed to check message CRC, not found CRC in properties")
 EXCEPTION = "load exception"
-INDEX_FILE = "load file "
+INDEX_FILE = ("load file ", "Failed to create file ")
 # What a forecast does not tell, and why.
 LEFT_OUT = re.compile("|".join((
     # The constructor's, and of every start in DLedger mode.

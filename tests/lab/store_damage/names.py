@@ -14,9 +14,9 @@ def add_file(store, random, keys):
 
 
 def add_directory(store, random, keys):
-    path = one(random, store.segments() + store.queue_files())
+    path = one(random, store.segments() + store.queue_files() + list((store.root / "index").glob("*")))
     if path:
-        made = path.with_name(random.choice(["1", "zz", f"{10**19 - 1:020d}"]))
+        made = path.with_name(random.choice(["1", "zz", f"{10**18:020d}"]))
         if not made.exists():
             made.mkdir()
             return store.name(made)
