@@ -181,7 +181,7 @@ def remove_oldest(store, random, keys):
         gone = paths[:random.randint(1, len(paths) - 1)]
         for path in gone:
             path.unlink()
-        return f"{len(gone)} segments"
+        return f"{len(gone)} of {store.name(paths[0].parent)}"
 
 
 def move_segment(store, random, keys):
@@ -212,7 +212,7 @@ def raise_terms(store, random, keys):
         last = random.choice([len(messages), first + 1])
         for path, at, _ in messages[first:last]:
             patch(path, at - 48 + 16, struct.pack(">q", 9))
-        return f"entries {first} to {last}"
+        return f"entries {first} to {last} of {store.name(messages[0][0].parent)}"
 
 
 OPERATORS = [flip_log, zero_log, tear_log, damage_head, remove_segment, set_field, set_field, set_length, rename_topic, rename_property, copy_message,
