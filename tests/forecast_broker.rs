@@ -189,8 +189,7 @@ fn the_forecast_is_what_the_broker_then_did() {
 fn a_foreign_name_among_index_files_is_told_as_the_broker_tells_it() {
     let case = Case::named("5.5.0-ext-plain-d101x1");
     let path = case.root().join("index/zz");
-    let text =
-        format!("load file {} error NumberFormatException: For input string: \"zz\"", path.display());
+    let text = format!("load file {} error NumberFormatException: For input string: \"zz\"", path.display());
     let told = case.forecast().log.into_iter().filter(|line| line.text == text && line.level == "ERROR");
     assert_eq!(told.count(), 1);
 }
