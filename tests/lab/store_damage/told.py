@@ -44,14 +44,14 @@ def change_topics(store, random, keys):
     told = json.loads(path.read_text())
     table = told["topicConfigTable"]
     name = random.choice(sorted(table))
-    how = random.choice(["forget", "turn", "case"])
+    how = random.choice(["forget", "turn", "tell"])
     if how == "forget":
         del table[name]
     elif how == "turn":
         is_batch = table[name]["attributes"].get("queue.type") == "BatchCQ"
         table[name]["attributes"] = {} if is_batch else {"queue.type": "BatchCQ"}
     else:
-        table[name]["attributes"] = {"queue.type": random.choice(["batchcq", "SimpleCQ", "x"])}
+        table[name]["attributes"] = {"queue.type": "SimpleCQ"}
     path.write_text(json.dumps(told))
     return f"{how} {name}"
 
