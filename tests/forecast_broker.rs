@@ -75,6 +75,12 @@ fn differences(case: &Case) -> BTreeMap<&'static str, String> {
             compare("nextIndexEntry", json!(next), json!(found.index.next_entry));
         }
     }
+    if let Some(expected) = expected.get("dropped").and_then(Value::as_array) {
+        let dropped = json!(found.commitlog.messages_dropped);
+        if !expected.contains(&dropped) {
+            compare("dropped", json!(expected), dropped);
+        }
+    }
     if let Some(expected) = expected.get("lines").filter(|_| !case.is_started()) {
         let of =
             |prefix: &str| found.log.iter().filter(|line| line.text.starts_with(prefix)).collect::<Vec<_>>();
@@ -177,4 +183,13 @@ fn the_forecast_is_what_the_broker_then_did() {
         wrong.len(),
         cases.len()
     );
+}
+
+#[test]
+fn a_foreign_name_among_index_files_is_told_as_the_broker_tells_it() {
+    let case = Case::named("5.5.0-ext-plain-d101x1");
+    let path = case.root().join("index/zz");
+    let text = format!("load file {} error NumberFormatException: For input string: \"zz\"", path.display());
+    let told = case.forecast().log.into_iter().filter(|line| line.text == text && line.level == "ERROR");
+    assert_eq!(told.count(), 1);
 }

@@ -33,7 +33,7 @@ pub enum LedgerCheckpointError {
 /// Content of DLedger's `checkpoint`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LedgerCheckpoint {
-    /// Index of the last entry.
+    /// Index of the last entry; absent also if it is no number, as nothing reads it.
     pub end_index: Option<i64>,
     /// Index up to which entries are committed; -1 if none was.
     pub committed_index: Option<i64>,
@@ -44,11 +44,11 @@ impl LedgerCheckpoint {
     ///
     /// # Errors
     ///
-    /// If it is malformed, or a value is neither empty nor a number.
+    /// If it is malformed, or the committed index is neither empty nor a number.
     pub fn decode(bytes: &[u8]) -> Result<Self, LedgerCheckpointError> {
         let properties = JavaProperties::parse(bytes)?;
         Ok(Self {
-            end_index: number(&properties, "endIndex")?,
+            end_index: number(&properties, "endIndex").unwrap_or_default(),
             committed_index: number(&properties, "committedIndex")?,
         })
     }
@@ -106,5 +106,11 @@ mod tests {
         let value = "12x".to_owned();
         assert_eq!(found, Err(LedgerCheckpointError::Number { key: "committedIndex", value }));
         assert!(LedgerTerm::decode(b"currTerm=\\u0\n").is_err());
+    }
+
+    #[test]
+    fn an_end_index_that_is_no_number_is_passed_over() {
+        let found = LedgerCheckpoint::decode(b"endIndex=x\ncommittedIndex=3\n").unwrap();
+        assert_eq!(found, LedgerCheckpoint { end_index: None, committed_index: Some(3) });
     }
 }

@@ -1,4 +1,4 @@
-//! Whole messages behind the place where recovery cuts the log (R9).
+//! Whole messages behind the place where recovery cuts the log (R9), whether this release can read them or not.
 
 use memchr::memmem;
 
@@ -7,6 +7,8 @@ use super::file_list::{FileList, ListedFile};
 use super::parse::{Checks, Parser};
 use super::pieces::{Go, Met, Reading, Records};
 use super::record::Names;
+use super::release::READS_MOST;
+use crate::broker::BrokerConf;
 use crate::format::ledger_entry::LEDGER_HEADER_LEN;
 use crate::format::message::{MAGIC_V1, MAGIC_V2};
 
@@ -32,14 +34,15 @@ impl Dropped {
     /// As [`Disk::bytes`].
     pub fn behind(
         disk: &Disk,
-        parser: &Parser<'_>,
+        conf: &BrokerConf,
         list: &FileList,
         records: Records,
         end: i64,
     ) -> Result<Self, RecoveryError> {
         let mut dropped = Self::default();
         let names = Names::default();
-        let reading = Reading::new(disk, parser, &names, records, Checks { crc: true, dup_info: false });
+        let parser = Parser::new(&READS_MOST, conf, true);
+        let reading = Reading::new(disk, &parser, &names, records, Checks { crc: true, dup_info: false });
         for file in list.files.iter().filter(|file| file.base + list.file_len > end) {
             let from = (end - file.base).max(0);
             reading.segment(file, from..list.file_len, |at, met| match met {

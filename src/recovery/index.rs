@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, RecoveryError};
+use super::forecast::LogLine;
 use super::record::Record;
 use crate::format::checkpoint::Checkpoint;
 use crate::format::index_file::{INDEX_HEADER_LEN, IndexHeader};
@@ -33,13 +34,15 @@ pub struct Index {
     pub unlinked: Vec<PathBuf>,
     /// Files begun while recovering; their names are the time of their creation.
     pub begun: u32,
+    /// Lines about files that cannot be taken for one of the index.
+    pub lines: Vec<LogLine>,
 }
 
 impl Index {
     /// No files.
     #[must_use]
     pub fn empty(max_entries: i32) -> Self {
-        Self { last: None, max_entries, unlinked: Vec::new(), begun: 0 }
+        Self { last: None, max_entries, unlinked: Vec::new(), begun: 0, lines: Vec::new() }
     }
 
     /// Loads the files; `false` beside them if one cannot be mapped, which newer releases do not start with.
@@ -57,14 +60,20 @@ impl Index {
         let mut entries = disk.list(dir)?.unwrap_or_default();
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         for entry in entries {
-            let is_number = entry.name.to_str().is_some_and(|name| name.parse::<i64>().is_ok());
-            if !is_number {
+            let path = dir.join(&entry.name);
+            if entry.name.to_str().is_none_or(|name| name.parse::<i64>().is_err()) {
+                let why =
+                    format!("NumberFormatException: For input string: \"{}\"", entry.name.to_string_lossy());
+                index.tell(&format!("load file {} error", path.display()), &why);
                 continue;
             }
             if entry.is_dir {
+                let path = path.display();
+                let why = format!("FileNotFoundException: {path} (Is a directory)");
+                index.tell(&format!("Failed to create file {path}"), &why);
+                index.tell(&format!("load file {path} error"), &why);
                 return Ok((index, false));
             }
-            let path = dir.join(&entry.name);
             let mut bytes = disk.bytes(&path, 0, INDEX_HEADER_LEN)?;
             bytes.resize(INDEX_HEADER_LEN, 0);
             let header = bytes.first_chunk::<INDEX_HEADER_LEN>().map(IndexHeader::decode).unwrap_or_default();
@@ -76,6 +85,10 @@ impl Index {
             index.last = Some(IndexFile { count: header.index_count(), end: header.end_physical_offset });
         }
         Ok((index, true))
+    }
+
+    fn tell(&mut self, what: &str, why: &str) {
+        self.lines.push(LogLine::new("ERROR", format!("{what} {why}")));
     }
 
     /// Where it ends.

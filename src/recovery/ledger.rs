@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::disk::{Disk, RecoveryError};
 use super::file_list::{FileList, ListedFile, LoadFailure, Loader};
 use super::memory::EntriesMark;
-use crate::format::ledger_checkpoint::LedgerCheckpoint;
+use crate::format::ledger_checkpoint::{LedgerCheckpoint, LedgerCheckpointError};
 use crate::format::ledger_entry::{LEDGER_HEADER_LEN, LEDGER_INDEX_UNIT_LEN, LedgerEntryHeader};
 use crate::store::StoreError;
 use crate::store::source::read_small;
@@ -252,14 +252,22 @@ impl Ledger {
         };
         let committed = match LedgerCheckpoint::decode(&bytes) {
             Ok(checkpoint) => checkpoint.committed_index,
-            Err(crate::format::ledger_checkpoint::LedgerCheckpointError::Form(_)) => None,
-            Err(error) => return Err(RecoveryError::Exception(format!("NumberFormatException: {error}"))),
+            Err(LedgerCheckpointError::Form(_)) => None,
+            Err(LedgerCheckpointError::Number { value, .. }) => {
+                let text = format!("NumberFormatException: For input string: \"{value}\"");
+                return Err(RecoveryError::Exception(text));
+            }
         };
         let Some(committed) = committed else { return Ok(()) };
         if committed == -1 || self.end_index == -1 || committed < self.begin_index || committed < -1 {
             return Ok(());
         }
         let index = committed.min(self.end_index);
+        if index < self.begin_index {
+            // The first file holds newer entries than the last one: files stand under each other's names.
+            let text = format!("{index} should be gt {}, ledgerBeginIndex may be revised", self.begin_index);
+            return Err(RecoveryError::Exception(text));
+        }
         let at = index * INDEX_UNIT;
         let Some(file) = self.index.find(at, at == 0) else { return Ok(()) };
         let unit = self.index.files[file].bytes(disk, at % INDEX_FILE_LEN, INDEX_UNIT)?;

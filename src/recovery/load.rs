@@ -56,6 +56,14 @@ pub struct Setting<'a> {
     pub batch_topics: BTreeSet<String>,
 }
 
+impl Setting<'_> {
+    /// Whether messages get entries in the index files.
+    pub(super) fn builds_index(&self) -> bool {
+        let is_switched_off = self.rules.has_index_switch && !self.conf.index_file_write_enable;
+        self.conf.message_index_enable && !is_switched_off
+    }
+}
+
 /// Why the broker does not start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -178,6 +186,7 @@ impl<'a> Load<'a> {
             let (checkpoint, is_clean) = (&self.setting.checkpoint, self.setting.is_clean);
             (self.index, is_index_loaded) =
                 Index::load(self.disk, &dir, conf.max_index_num, checkpoint, is_clean)?;
+            self.lines.append(&mut self.index.lines);
         }
         self.queues.recover(self.disk)?;
         let queue_end = self.queues.max_physical();
@@ -254,7 +263,7 @@ impl<'a> Load<'a> {
         let mut replay = Replay {
             disk: self.disk,
             parser: &self.parser,
-            conf: self.setting.conf,
+            builds_index: self.setting.builds_index(),
             queues: &mut self.queues,
             index: &mut self.index,
             log: &mut self.lines,
@@ -376,7 +385,7 @@ impl<'a> Load<'a> {
             TruncationTest::AfterDispatch => self.queues.max_physical(),
         };
         self.truncate_queues("", compared, end)?;
-        self.dropped = Dropped::behind(self.disk, &self.parser, &self.log, Records::Messages, end)?;
+        self.dropped = Dropped::behind(self.disk, self.setting.conf, &self.log, Records::Messages, end)?;
         let gone = self.log.files.iter().filter(|file| file.base > end).map(ListedFile::path);
         self.segments_unlinked = gone.collect();
         self.log.truncate(self.disk, end);
@@ -431,7 +440,7 @@ impl<'a> Load<'a> {
         let found = ledger.data.clone();
         ledger.recover(self.disk)?;
         let end = ledger.data.max_offset();
-        self.dropped = Dropped::behind(self.disk, &self.parser, &found, Records::Entries, end)?;
+        self.dropped = Dropped::behind(self.disk, self.setting.conf, &found, Records::Entries, end)?;
         let gone = found.files.iter().filter(|file| file.base > end).map(ListedFile::path);
         self.segments_unlinked = gone.collect();
         if is_clean || rules.ledger_unclean == LedgerUnclean::AsClean {

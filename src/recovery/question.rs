@@ -17,7 +17,7 @@ use super::memory::Memory;
 use super::metadata;
 use super::parse::{HUGE_LENGTH, Parser};
 use super::pieces::Records;
-use super::release::{NEWEST, Rules, TruncationTest};
+use super::release::{NEWEST, READS_MOST, Rules, TruncationTest};
 use crate::broker::release::Release;
 use crate::broker::{BrokerConf, StoreType};
 use crate::format::checkpoint::{CHECKPOINT_LEN, Checkpoint};
@@ -300,9 +300,7 @@ fn after_start(
         }
         other => other?,
     }
-    // A message exists though this release cannot read it.
-    let newest = Rules::of(NEWEST).unwrap_or(*setting.rules);
-    let parser = Parser::new(&newest, setting.conf, true);
+    let parser = Parser::new(&READS_MOST, setting.conf, true);
     let mut logs = vec![(&load.log, Records::Messages)];
     logs.extend(load.ledger.as_ref().map(|ledger| (&ledger.data, Records::Entries)));
     let from = match question.reach {
@@ -430,12 +428,13 @@ fn not_modelled(question: &Question, rules: &Rules) -> Vec<String> {
         notes.push(format!("the rules since {} were read in the sources and not run", version(rules.since)));
     }
     let flags = [
-        (conf.index_rocksdb_enable, "indexRocksDBEnable"),
-        (conf.trans_rocksdb_enable, "transRocksDBEnable"),
-        (conf.rocksdb_cq_double_write_enable, "rocksdbCQDoubleWriteEnable"),
-        (conf.enable_accelerated_recovery, "enableAcceleratedRecovery"),
+        (conf.index_rocksdb_enable, (5, 4, 0), "indexRocksDBEnable"),
+        (conf.trans_rocksdb_enable, (5, 4, 0), "transRocksDBEnable"),
+        (conf.rocksdb_cq_double_write_enable, (5, 3, 1), "rocksdbCQDoubleWriteEnable"),
+        (conf.enable_accelerated_recovery, (5, 4, 0), "enableAcceleratedRecovery"),
     ];
-    notes.extend(flags.iter().filter(|(is_on, _)| *is_on).map(|(_, name)| (*name).to_owned()));
+    let known = flags.iter().filter(|(is_on, since, _)| *is_on && question.release >= *since);
+    notes.extend(known.map(|(_, _, name)| (*name).to_owned()));
     notes
 }
 

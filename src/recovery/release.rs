@@ -110,6 +110,8 @@ pub struct Rules {
     pub limits_files: bool,
     /// `checkCommitLogOffsetOnRecover` is known.
     pub has_offset_check: bool,
+    /// `indexFileWriteEnable` is known.
+    pub has_index_switch: bool,
     /// The confirm offset is kept in the checkpoint, and bounds dispatch in controller mode.
     pub keeps_confirm: bool,
     /// When the end of the queues is compared.
@@ -161,6 +163,7 @@ const V494: Rules = Rules {
     matching: Matching::RawTimestamp,
     limits_files: false,
     has_offset_check: false,
+    has_index_switch: false,
     keeps_confirm: false,
     truncation_test: TruncationTest::BeforeDispatch,
     ledger_unclean: LedgerUnclean::AsClean,
@@ -238,6 +241,7 @@ const V540: Rules = Rules {
     clean_start: CleanStart::FirstMessageBelowQueues,
     matching: Matching::ParsedTimestamp,
     limits_files: true,
+    has_index_switch: true,
     truncation_test: TruncationTest::AfterDispatch,
     indexes_tags: true,
     exit_without_tables: 253,
@@ -258,6 +262,10 @@ pub const ROWS: [Rules; 13] = [V494, V497, V500, V510, V511, V512, V513, V514, V
 
 /// The newest release that the rows were made for; anything newer is answered with the last row.
 pub const NEWEST: Release = (5, 5, 0);
+
+/// The rules by which a message exists, though the release that starts may not be able to read it, or be told to accept none
+/// without a checksum that it was written without.
+pub const READS_MOST: Rules = Rules { has_property_crc: false, ..V550 };
 
 impl Rules {
     /// The row of a release: the newest one that is not newer than it. A release before the first row has none.

@@ -17,7 +17,6 @@ use super::pieces::{Go, Met, Reading, Records};
 use super::queue_table::QueueTable;
 use super::record::{Names, Record};
 use super::tally::Tally;
-use crate::broker::BrokerConf;
 use crate::units::PhysicalOffset;
 
 /// Which messages of a walk are dispatched.
@@ -126,8 +125,8 @@ pub struct Replay<'r, 'a> {
     pub disk: &'r Disk,
     /// How messages are read.
     pub parser: &'r Parser<'a>,
-    /// What the broker was told.
-    pub conf: &'r BrokerConf,
+    /// Whether messages get entries in the index.
+    pub builds_index: bool,
     /// The queues.
     pub queues: &'r mut QueueTable<'a>,
     /// The index.
@@ -353,7 +352,7 @@ impl Replay<'_, '_> {
         {
             self.queues.dispatch(self.disk, &request)?;
         }
-        if self.conf.message_index_enable && self.conf.index_file_write_enable {
+        if self.builds_index {
             self.index.build(record);
         }
         Ok(())

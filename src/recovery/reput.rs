@@ -174,7 +174,7 @@ impl Load<'_> {
         let mut replay = Replay {
             disk: self.disk,
             parser: &parser,
-            conf: self.setting.conf,
+            builds_index: self.setting.builds_index(),
             queues: &mut self.queues,
             index: &mut self.index,
             log: &mut lines,

@@ -1,6 +1,7 @@
-"""Messages of a log that have no unit: an own reading of log and queue files, with nothing of the exporter in it."""
+"""Messages of a log that have no unit, or that a cut takes: an own reading of log and queue files, with nothing of the exporter in it."""
 
 import struct
+import zlib
 
 MAGIC_V1, MAGIC_V2, MAGIC_BLANK, LEDGER_BLANK = 0xDAA320A7, 0xDAA320AB, 0xCBD43194, 0xFFFFFFFF
 ENTRY_HEAD = 48
@@ -39,8 +40,8 @@ def message(data, at):
     return total, name.decode(errors="replace"), queue, not flag & WITHOUT_UNIT
 
 
-def messages(data, head):
-    """Place, topic and queue of each message of a segment that should have a unit; `head` bytes stand before each."""
+def walk(data, head):
+    """Place, length, topic, queue and whether it should have a unit, of each message of a segment; `head` bytes stand before each."""
     at = 0
     while at is not None and at + head + 8 <= len(data):
         first, second = struct.unpack_from(">II", data, at)
@@ -52,10 +53,35 @@ def messages(data, head):
             known = [data.find(struct.pack(">I", magic), at + 1 + head + 4) for magic in (MAGIC_V1, MAGIC_V2)]
             at = min((place - head - 4 for place in known if place >= 0), default=None)
             continue
-        total, topic, queue, has_unit = found
-        if has_unit:
-            yield at + head, topic, queue
-        at += head + total
+        yield at + head, *found
+        at += head + found[0]
+
+
+def segments(store, mode):
+    if mode == "dledger":
+        return sorted(path for path in (store / "dledger-n0" / "data").glob("*") if path.is_file())
+    return sorted(path for one in store.glob("commitlog*") if one.is_dir() for path in one.iterdir() if path.is_file())
+
+
+def is_whole(data, at, place_in_log):
+    """Whether a message stands where its own offset says, with the body that it was written with."""
+    checksum, = struct.unpack_from(">I", data, at + 8)
+    own, flag = struct.unpack_from(">qi", data, at + 28)
+    place = at + 48 + (20 if flag & BORN_V6 else 8) + 8 + (20 if flag & STORED_V6 else 8) + 12
+    length, = struct.unpack_from(">i", data, place)
+    body = data[place + 4:place + 4 + length]
+    return own == place_in_log and (not body or zlib.crc32(body) & 0x7fffffff == checksum)
+
+
+def positions(store, mode):
+    """Where the whole messages of a log begin."""
+    head = ENTRY_HEAD if mode == "dledger" else 0
+    found = []
+    for path in segments(store, mode):
+        if path.name.isdigit():
+            data, base = path.read_bytes(), int(path.name)
+            found += [base + at for at, *_ in walk(data, head) if is_whole(data, at, base + at)]
+    return found
 
 
 def pointed(queue):
@@ -79,8 +105,8 @@ def lost(store, mode, end, queues):
     count, missing = 0, {}
     for path, head in segments:
         base = int(path.name)
-        for place, topic, queue in messages(path.read_bytes(), head):
-            if base + place < end:
+        for place, _, topic, queue, has_unit in walk(path.read_bytes(), head):
+            if has_unit and base + place < end:
                 count += 1
                 name = f"{topic}/{queue}"
                 if base + place not in starts.get(name, ()):

@@ -18,17 +18,30 @@ LINE = re.compile(r"@@\|(\w+) *\|([^|]*)\|([^|]*)\|(.*)", re.DOTALL)
 # The second has its own file in a broker.
 LOGGERS = ("RocketmqStore", "RocketmqStoreError")
 CLASSES = releases.CACHE / "store-load"
-LOGBACK = releases.HERE / "java" / "logback.xml"
+SOURCES = releases.HERE / "java"
+LOGBACK = SOURCES / "logback.xml"
 OPENS = ["java.base/java.nio", "java.base/sun.nio.ch", "java.base/jdk.internal.ref", "java.base/java.lang", "java.base/java.util"]
 
 
-def compile_loader():
+def compile_java():
     """Once before the first store; the classes are the same for all releases."""
-    source = releases.HERE / "java" / "StoreLoad.java"
+    sources = [SOURCES / f"{name}.java" for name in ("StoreLoad", "StoreWrite", "RealStore", "RandomMessages", "Reflection")]
     compiled = CLASSES / "StoreLoad.class"
-    if not compiled.exists() or compiled.stat().st_mtime < source.stat().st_mtime:
+    if not compiled.exists() or compiled.stat().st_mtime < max(source.stat().st_mtime for source in sources):
         CLASSES.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["javac", "-nowarn", "-d", CLASSES, source], check=True, timeout=180, stderr=subprocess.DEVNULL)
+        subprocess.run(["javac", "-nowarn", "-d", CLASSES, *sources], check=True, timeout=180, stderr=subprocess.DEVNULL)
+
+
+def start_java(release, main, home, said):
+    """A process with the class path of a release, which talks by lines; what its libraries print goes to the file `said`."""
+    home.mkdir(exist_ok=True)
+    command = ["java", "-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Duser.home={home}",
+               f"-Dlogback.configurationFile={LOGBACK}", f"-Drmq.logback.configurationFile={LOGBACK}"]
+    for name in OPENS:
+        command += ["--add-opens", f"{name}=ALL-UNNAMED"]
+    command += ["--add-exports", "java.base/jdk.internal.ref=ALL-UNNAMED", "-cp", f"{CLASSES}:{releases.jars(release)}/*", main]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(said, "wb"),
+                            env=dict(os.environ, HOME=str(home)))
 
 
 class RealStore:
@@ -40,16 +53,7 @@ class RealStore:
         self.said = self.scratch / "said"
 
     def _start(self):
-        home = self.scratch / "home"
-        home.mkdir(exist_ok=True)
-        command = ["java", "-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Duser.home={home}",
-                   f"-Dlogback.configurationFile={LOGBACK}", f"-Drmq.logback.configurationFile={LOGBACK}"]
-        for name in OPENS:
-            command += ["--add-opens", f"{name}=ALL-UNNAMED"]
-        command += ["--add-exports", "java.base/jdk.internal.ref=ALL-UNNAMED", "-cp",
-                    f"{CLASSES}:{releases.jars(self.release)}/*", "StoreLoad"]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(self.said, "wb"),
-                                        env=dict(os.environ, HOME=str(home)))
+        self.process = start_java(self.release, "StoreLoad", self.scratch / "home", self.said)
         self.loads, self.buffer = 0, b""
 
     def load(self, store, mode, keys):
@@ -64,10 +68,8 @@ class RealStore:
         return fact
 
     def start(self):
-        """Starts the store that was loaded last; the process ends with that."""
-        fact = self._ask("start")
-        self.close()
-        return fact
+        """Starts the store that was loaded last."""
+        return self._ask("start")
 
     def _ask(self, words):
         self.process.stdin.write((words + "\n").encode())

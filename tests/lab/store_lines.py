@@ -7,6 +7,7 @@ import re
 COUNTED = ("Maybe try to build consume queue repeatedly", "Build consume queue repeatedly", "Build  consume queue repeatedly", "[BUG]logic queue order maybe wrong",
            "CommitLog#checkAndDispatchMessage: failed to check message CRC, not found CRC in properties")
 EXCEPTION = "load exception"
+INDEX_FILE = ("load file ", "Failed to create file ")
 # What a forecast does not tell, and why.
 LEFT_OUT = re.compile("|".join((
     # The constructor's, and of every start in DLedger mode.
@@ -45,6 +46,9 @@ def line_differences(found, said, copy, root):
         if LEFT_OUT.match(text) or (UNCREATABLE.match(text) and any("cannot be created" in note for note in notes)):
             continue
         text = next((known for known in COUNTED if text.startswith(known)), text)
+        if text.startswith(INDEX_FILE):
+            # The forecast gives the exception in the same line, without the name of its package.
+            text = text.replace("\njava.lang.", " ").replace("\njava.io.", " ")
         if text.startswith(EXCEPTION) and found["start"]["reason"] == "FILE_WRONG_LENGTH":
             # Two things that refuse the start: which is met first is the order in which the directory is listed.
             continue
