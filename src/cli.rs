@@ -5,15 +5,18 @@
 //! could not tell.
 
 mod inspect;
+mod one_line;
 mod preview;
 mod progress;
 
+pub use one_line::OneLine;
 use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, ListenAddress, Loaded, LogOptions, Override, Problem};
+use crate::preview::text_table::printable;
 
 /// Exit code of a command that did what it was asked to.
 pub const EXIT_RAN: u8 = 0;
@@ -222,7 +225,7 @@ fn given(texts: &[(&'static str, &'static str, &Option<String>)]) -> Vec<Overrid
 #[expect(clippy::print_stderr, reason = "problems of a call are told where its caller looks")]
 fn refuse(problems: &[Problem]) -> u8 {
     for problem in problems {
-        eprintln!("{problem}");
+        eprintln!("{}", printable(&problem.to_string()));
     }
     EXIT_WRONG_USAGE
 }

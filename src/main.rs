@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use rocketmq_store_exporter::app;
-use rocketmq_store_exporter::cli::{Cli, EXIT_COULD_NOT_RUN, EXIT_RAN, Task};
+use rocketmq_store_exporter::cli::{Cli, EXIT_COULD_NOT_RUN, EXIT_RAN, OneLine, Task};
 use rocketmq_store_exporter::config::{LogFormat, LogLevel, LogOptions};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -37,7 +37,8 @@ fn start_logging(options: LogOptions) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(level).with_writer(|| OneLine(std::io::stderr()));
     match options.format {
         LogFormat::Json => subscriber.json().flatten_event(true).init(),
         LogFormat::Logfmt => subscriber

@@ -15,11 +15,12 @@ use crate::observe::outlook::Foreteller;
 use crate::observe::pass::PassOptions;
 use crate::preview::{Asked, Surroundings};
 use crate::store::layout::{LayoutOptions, LogKind};
+use crate::store::told_file::{self, Links};
 use crate::web::access::Access;
 
 pub(super) fn read_broker_conf(config: &Config) -> Option<BrokerConf> {
     let path = config.broker.conf.as_ref()?;
-    match std::fs::read(path)
+    match told_file::read(path, Links::Followed)
         .map_err(|error| error.to_string())
         .and_then(|bytes| JavaProperties::parse(&bytes).map_err(|error| error.to_string()))
     {

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::one_line::escaped;
 use super::progress::Progress;
 use super::{EXIT_COULD_NOT_RUN, EXIT_RAN, EXIT_WRONG_USAGE};
 use crate::app;
 use crate::config::{parse_bytes, parse_duration};
 use crate::preview::assumption::Assumption;
 use crate::preview::comparison::{self, Columns, Comparison};
+use crate::preview::text_table::printable;
 use crate::preview::{Asked, Preview, PreviewError, Problem, QueueScope, Surroundings, answer, remedy, text};
 use crate::recovery::{Budget, Verdict};
 use crate::store::layout::RootState;
@@ -195,7 +197,8 @@ impl PreviewFlags {
             && let Err(PreviewError::NoStore { root, state: state @ (RootState::Missing | RootState::Empty) }) =
                 &outcome
         {
-            let text = format!("{}: {}, nothing can be lost\n", root.display(), state.as_str());
+            let root = printable(&root.to_string_lossy());
+            let text = format!("{root}: {}, nothing can be lost\n", state.as_str());
             return if finish_text(&text) { EXIT_RAN } else { EXIT_COULD_NOT_RUN };
         }
         finish(outcome, &read, |preview| {
@@ -247,10 +250,9 @@ pub(super) fn width() -> usize {
 }
 
 pub(super) fn json<T: serde::Serialize>(value: &T) -> String {
-    let mut text = serde_json::to_string_pretty(value)
+    let text = serde_json::to_string_pretty(value)
         .expect("every map has texts for keys, and names that are no text were made some");
-    text.push('\n');
-    text
+    escaped(&text) + "\n"
 }
 
 #[expect(clippy::print_stderr, reason = "problems of a call are told where its caller looks")]
@@ -261,8 +263,9 @@ fn finish<T>(
 ) -> u8 {
     let (text, verdict) = match outcome {
         Ok(answer) => write(answer),
+        Err(PreviewError::Problems(problems)) => return refuse_problems(&problems),
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{}", printable(&error.to_string()));
             return match error {
                 PreviewError::Problems(_) | PreviewError::Conf { .. } => EXIT_WRONG_USAGE,
                 PreviewError::NoStore { .. } | PreviewError::Recovery(_) => EXIT_COULD_NOT_RUN,
@@ -290,7 +293,7 @@ pub(super) fn finish_text(text: &str) -> bool {
 #[expect(clippy::print_stderr, reason = "problems of a call are told where its caller looks")]
 pub(super) fn refuse_problems(problems: &[Problem]) -> u8 {
     for problem in problems {
-        eprintln!("{problem}");
+        eprintln!("{}", printable(&problem.to_string()));
     }
     EXIT_WRONG_USAGE
 }

@@ -9,6 +9,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::raw::Raw;
 use super::{Config, Origin, Problem, validate};
+use crate::store::told_file::{self, Links};
 
 /// Values longer than this are cut in problems.
 const SHOWN_CHARS: usize = 80;
@@ -110,7 +111,8 @@ impl Layers {
 
     /// Returns whether the file could be read as a mapping; the problem is noted otherwise.
     fn add_file(&mut self, path: &Path) -> bool {
-        let read = std::fs::read_to_string(path).map_err(|error| format!("a readable text file: {error}"));
+        let read = told_file::read_text(path, Links::Followed)
+            .map_err(|error| format!("a readable text file: {error}"));
         let parsed =
             read.and_then(|text| serde_yaml::from_str(&text).map_err(|error| format!("YAML: {error}")));
         match parsed {

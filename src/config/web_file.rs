@@ -20,6 +20,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::layers::shown;
 use super::{Origin, Problem};
+use crate::store::told_file::{self, Links};
 use crate::web::access::{
     CIPHER_SUITES, CURVES, ClientAuth, Fault, Headers, Pem, Rules, Tls, TlsSettings, Users, Version,
 };
@@ -54,7 +55,8 @@ const HEADERS: [&str; 5] = [
 /// Everything that is wrong with it.
 pub fn read(path: &Path) -> Result<(Rules, Vec<PathBuf>), Vec<Problem>> {
     let mut reader = Reader { path, files: vec![path.to_owned()], problems: Vec::new() };
-    let text = std::fs::read_to_string(path).map_err(|error| format!("a readable text file: {error}"));
+    let text =
+        told_file::read_text(path, Links::Followed).map_err(|error| format!("a readable text file: {error}"));
     let parsed = text.and_then(|text| serde_yaml::from_str(&text).map_err(|error| format!("YAML: {error}")));
     let rules = match parsed {
         Ok(Value::Null) => Rules::default(),

@@ -201,7 +201,9 @@ fn topics(families: &mut Families, picture: &Picture, observer: &Observer, limit
     let lost = |topic: &str| removed.get(topic).copied().unwrap_or_default();
     let mut order: Vec<_> = all.into_iter().collect();
     order.sort_by_key(|(topic, sums)| {
-        (Reverse(lost(topic)), Reverse(bad.contains(topic)), Reverse(sums.units), *topic)
+        // A topic of this very name is the last: behind the limit it is one of those that are summed up.
+        let is_other = *topic == OTHER;
+        (is_other, Reverse(lost(topic)), Reverse(bad.contains(topic)), Reverse(sums.units), *topic)
     });
     let lag = |topic: &str| picture.log.lag_by_topic.get(topic).copied().unwrap_or_default();
     let mut other = (QueueSums::default(), 0, 0);

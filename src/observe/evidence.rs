@@ -18,6 +18,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::own_file;
 use super::phase::Start;
 use crate::inspect::metadata::{Table, TableCopy};
 use crate::inspect::small_files::Copies;
@@ -57,7 +58,8 @@ impl Evidence<'_> {
         }
         let dir = dir.join("evidence");
         let own = dir.join(self.start.began_at.0.div_euclid(1000).to_string());
-        std::fs::create_dir_all(&own)?;
+        own_file::directory(&dir)?;
+        own_file::directory(&own)?;
         let mut left = max_bytes;
         let mut left_out = Vec::new();
         for (name, bytes) in self.files() {
@@ -67,7 +69,7 @@ impl Evidence<'_> {
                 continue;
             }
             left -= len;
-            std::fs::write(own.join(name), bytes)?;
+            own_file::write(&own.join(name), &bytes)?;
         }
         let about = serde_json::json!({
             "start_began_at_ms": self.start.began_at,
@@ -75,7 +77,7 @@ impl Evidence<'_> {
             "store": self.layout.root,
             "left_out_for_size": left_out,
         });
-        std::fs::write(own.join("about.json"), format!("{about:#}\n"))?;
+        own_file::write(&own.join("about.json"), format!("{about:#}\n").as_bytes())?;
         drop_oldest(&dir, keep)?;
         Ok(Some(own))
     }

@@ -13,6 +13,7 @@ pub mod history;
 pub mod observer;
 pub mod outlook;
 pub mod outlook_loop;
+pub mod own_file;
 pub mod pass;
 pub mod pass_loop;
 pub mod phase;

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::observer::Observer;
 use super::outlook::Foreteller;
+use super::own_file;
 use super::phase::Phase;
 use super::verification::{Facts, Outcome, verify};
 use crate::preview::Surroundings;
@@ -186,8 +187,8 @@ fn write(
         return Ok(());
     }
     let dir = state_dir.join("forecasts");
-    std::fs::create_dir_all(&dir)?;
-    std::fs::write(dir.join(format!("{}.json", began_at.0)), format!("{value:#}\n"))?;
+    own_file::directory(&dir)?;
+    own_file::write(&dir.join(format!("{}.json", began_at.0)), format!("{value:#}\n").as_bytes())?;
     let mut names: Vec<_> = std::fs::read_dir(&dir)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
     names.sort();
     for path in names.iter().rev().skip(keep) {

@@ -4,16 +4,17 @@
 //! would count a line or a loss twice, or never. The file is written beside its place and renamed over it.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::observer::Memory;
+use super::own_file;
 use crate::store::consumequeue::{Cut, Ends, UnitFormat};
 use crate::store::queue_files::QueueFiles;
+use crate::store::told_file::{self, Links};
 use crate::units::{PhysicalOffset, QueueOffset};
 use crate::watch::lines::TailPosition;
 use crate::watch::tree::{QueueEntry, QueueKey, QueueTree, Shrinkage};
@@ -130,12 +131,12 @@ impl Saved {
     /// A file that is there and cannot be used. [`set_aside`] makes room for a new one.
     pub fn load(dir: &Path) -> Result<Option<Self>, StateError> {
         let path = dir.join(NAME);
-        let file = match File::open(&path) {
-            Ok(file) => file,
+        let bytes = match told_file::read(&path, Links::Refused) {
+            Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(StateError::Io { path, source }),
         };
-        let saved: Self = serde_json::from_reader(BufReader::new(file))
+        let saved: Self = serde_json::from_slice(&bytes)
             .map_err(|source| StateError::Format { path: path.clone(), source })?;
         if saved.schema != SCHEMA {
             return Err(StateError::Schema { path, found: saved.schema });
@@ -151,7 +152,7 @@ impl Saved {
         let path = dir.join(NAME);
         let beside = dir.join(format!("{NAME}.new"));
         let write = || -> io::Result<()> {
-            let mut file = BufWriter::new(File::create(&beside)?);
+            let mut file = BufWriter::new(own_file::create(&beside)?);
             serde_json::to_writer(&mut file, self)?;
             file.flush()?;
             file.get_ref().sync_data()?;

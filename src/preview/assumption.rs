@@ -15,6 +15,7 @@ use crate::recovery::{Question, Reach, Shutdown};
 use crate::store::layout::{Layout, LayoutOptions, LogKind, QueueKind};
 use crate::store::lock::{self, LockState};
 use crate::store::segments::Segments;
+use crate::store::told_file::{self, Links};
 use crate::watch::Releases;
 use crate::watch::lines::LogTail;
 
@@ -201,8 +202,8 @@ impl Assumption {
 fn properties(asked: &Asked) -> Result<JavaProperties, PreviewError> {
     let mut properties = JavaProperties::default();
     if let Some(path) = &asked.broker_conf {
-        let bytes =
-            std::fs::read(path).map_err(|source| PreviewError::Conf { path: path.clone(), source })?;
+        let bytes = told_file::read(path, Links::Followed)
+            .map_err(|source| PreviewError::Conf { path: path.clone(), source })?;
         properties = JavaProperties::parse(&bytes).map_err(|error| {
             PreviewError::Problems(vec![Problem {
                 name: path.display().to_string(),

@@ -9,7 +9,7 @@ use super::asked::{Asked, Problem};
 use super::assumption::{Assumed, Assumption, StoreSeen, Surroundings};
 use super::remedy::{rank, same_release};
 use super::text::wrapped;
-use super::text_table::{Lean, table};
+use super::text_table::{Lean, printable, table};
 use crate::broker::release::{self, KNOWN, Release};
 use crate::recovery::{Budget, Forecast, Shutdown, Verdict};
 
@@ -172,7 +172,7 @@ impl Comparison {
             wrapped(
                 &format!(
                     "{}, {}, {} stop: verdict, and what is lost (units without index, messages cut from the log)",
-                    self.store.root,
+                    printable(&self.store.root),
                     self.store.mode.as_str(),
                     self.assumed.shutdown
                 ),

@@ -73,7 +73,7 @@ fn write_preview(text: &mut String, preview: &Preview, width: usize) -> fmt::Res
     writeln!(
         text,
         "{}\n",
-        wrapped(&format!("{}: {}", forecast.verdict.as_str(), sentence(preview)), "", width)
+        wrapped(&format!("{}: {}", forecast.verdict.as_str(), printable(&sentence(preview))), "", width)
     )?;
     facts(text, preview, width)?;
     findings(text, preview, width)?;

@@ -52,14 +52,26 @@ fn shortened(cell: &str, width: usize) -> String {
     short
 }
 
-/// A name of the store for a terminal: control characters are written out.
+/// A name of the store for a terminal: control characters are written out, and those that nobody sees but that change what is seen.
 #[must_use]
 pub fn printable(name: &str) -> String {
-    name.chars()
-        .flat_map(|char| -> Box<dyn Iterator<Item = char>> {
-            if char.is_control() { Box::new(char.escape_default()) } else { Box::new(std::iter::once(char)) }
-        })
-        .collect()
+    let mut shown = String::with_capacity(name.len());
+    for char in name.chars() {
+        if char.is_control() || is_invisible(char) {
+            shown.extend(char.escape_default());
+        } else {
+            shown.push(char);
+        }
+    }
+    shown
+}
+
+/// Whether nobody sees this character: directions, joiners, ends of lines and paragraphs, marks of byte order, tags.
+#[must_use]
+pub fn is_invisible(char: char) -> bool {
+    matches!(char,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -80,5 +92,7 @@ mod tests {
     #[test]
     fn a_name_does_nothing_to_the_terminal() {
         assert_eq!(printable("a\u{1b}[2J\nb"), "a\\u{1b}[2J\\nb");
+        assert_eq!(printable("\u{9b}2J\u{202e}txt\u{2028}"), "\\u{9b}2J\\u{202e}txt\\u{2028}");
+        assert_eq!(printable("订单-\"ä\"\\n"), "订单-\"ä\"\\n");
     }
 }

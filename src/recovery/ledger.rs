@@ -247,7 +247,7 @@ impl Ledger {
         let bytes = match read_small(&self.checkpoint, 1 << 16) {
             Ok(bytes) => bytes,
             Err(error) if error.is_gone() => return Ok(()),
-            Err(StoreError::NotAFile { .. }) => return Ok(()),
+            Err(error @ StoreError::NotAFile { .. }) if !error.is_link() => return Ok(()),
             Err(error) => return Err(error.into()),
         };
         let committed = match LedgerCheckpoint::decode(&bytes) {

@@ -56,7 +56,7 @@ fn damaged(root: &Path, table: &str) -> Result<Option<PathBuf>, RecoveryError> {
 fn is_damaged(path: &Path) -> Result<bool, RecoveryError> {
     match read_small(path, MOST) {
         Ok(bytes) => Ok(!bytes.is_empty() && !loose_json::parse(&bytes).is_ok_and(|table| table.is_object())),
-        Err(StoreError::NotAFile { .. }) => Ok(false),
+        Err(error @ StoreError::NotAFile { .. }) if !error.is_link() => Ok(false),
         Err(error) if error.is_gone() => Ok(false),
         Err(error) => Err(error.into()),
     }

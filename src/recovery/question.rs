@@ -166,7 +166,7 @@ fn foretell(question: &Question, disk: &Disk) -> Result<Forecast, RecoveryError>
         without_index: question.without.index,
         without_queues: question.without.queues,
         checkpoint,
-        batch_topics: batch_topics(&question.root),
+        batch_topics: batch_topics(&question.root)?,
     };
     let mut load = Load::new(&setting, disk);
     match answer(question, &setting, disk, &mut load) {
@@ -439,19 +439,31 @@ fn not_modelled(question: &Question, rules: &Rules) -> Vec<String> {
 }
 
 /// Topics whose queues are batch queues, by `topics.json` or its backup.
-fn batch_topics(root: &Path) -> BTreeSet<String> {
-    let read = |name: &str| {
-        let bytes = read_small(&root.join("config").join(name), 64 << 20).ok()?;
-        loose_json::parse(&bytes).ok()
-    };
-    let Some(json) = read("topics.json").or_else(|| read("topics.json.bak")) else { return BTreeSet::new() };
-    let Some(table) = json.get("topicConfigTable").and_then(|table| table.as_object()) else {
-        return BTreeSet::new();
-    };
+///
+/// # Errors
+/// A table behind a link; one that cannot be read for another reason says nothing.
+fn batch_topics(root: &Path) -> Result<BTreeSet<String>, RecoveryError> {
+    let mut json = None;
+    for name in ["topics.json", "topics.json.bak"] {
+        json = match read_small(&root.join("config").join(name), 64 << 20) {
+            Ok(bytes) => loose_json::parse(&bytes).ok(),
+            Err(error) if error.is_link() => return Err(error.into()),
+            Err(_) => None,
+        };
+        if json.is_some() {
+            break;
+        }
+    }
+    let table = json.as_ref().and_then(|json| json.get("topicConfigTable")?.as_object());
     let is_batch = |topic: &serde_json::Value| {
         topic.pointer("/attributes/queue.type").and_then(|kind| kind.as_str()) == Some("BatchCQ")
     };
-    table.iter().filter(|(_, topic)| is_batch(topic)).map(|(name, _)| name.clone()).collect()
+    Ok(table
+        .into_iter()
+        .flatten()
+        .filter(|(_, topic)| is_batch(topic))
+        .map(|(name, _)| name.clone())
+        .collect())
 }
 
 fn relative(root: &Path, paths: Vec<PathBuf>) -> Vec<PathBuf> {

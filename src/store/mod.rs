@@ -18,6 +18,7 @@ pub mod queue_files;
 pub mod segments;
 pub mod source;
 pub mod stamp;
+pub mod told_file;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,13 @@ impl StoreError {
     #[must_use]
     pub fn io(path: &Path, source: io::Error) -> Self {
         Self::Io { path: path.to_owned(), source }
+    }
+
+    /// Whether a link stands there. A broker follows it; here nobody knows what it would find.
+    #[must_use]
+    pub fn is_link(&self) -> bool {
+        let Self::NotAFile { path } = self else { return false };
+        std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
     }
 
     /// Whether the file or directory is simply not there (any more).

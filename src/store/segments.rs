@@ -5,7 +5,7 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::format::segment_name;
 use crate::label::label_set;
@@ -56,11 +56,17 @@ label_set! {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct InvalidFile {
     /// Where it is.
+    #[serde(serialize_with = "as_text")]
     pub path: PathBuf,
     /// What is wrong with it.
     pub reason: InvalidReason,
     /// Its length in bytes.
     pub len: u64,
+}
+
+/// Names need be no text, which JSON has nothing for.
+fn as_text<S: serde::Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&path.display())
 }
 
 /// All segments of one log, by position.

@@ -94,7 +94,10 @@ impl StoreFile {
             open(OFlag::empty())
         };
         let file = file.map_err(|error| match error.raw_os_error().map(nix::errno::Errno::from_raw) {
-            Some(nix::errno::Errno::ELOOP) => StoreError::NotAFile { path: path.to_owned() },
+            // A link, a socket.
+            Some(nix::errno::Errno::ELOOP | nix::errno::Errno::ENXIO) => {
+                StoreError::NotAFile { path: path.to_owned() }
+            }
             _ => StoreError::io(path, error),
         })?;
         let metadata = file.metadata().map_err(|error| StoreError::io(path, error))?;
@@ -152,14 +155,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pipe_a_link_and_a_directory_are_refused_without_blocking() {
+    fn a_pipe_a_link_a_socket_and_a_directory_are_refused_without_blocking() {
         let dir = tempfile::tempdir().unwrap();
         let pipe = dir.path().join("pipe");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
         std::fs::write(dir.path().join("file"), b"x").unwrap();
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(dir.path().join("file"), &link).unwrap();
-        for path in [pipe.as_path(), link.as_path(), dir.path()] {
+        let socket = dir.path().join("socket");
+        let _bound = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        for path in [pipe.as_path(), link.as_path(), socket.as_path(), dir.path()] {
             assert!(matches!(StoreFile::open(path), Err(StoreError::NotAFile { .. })), "{}", path.display());
         }
         assert!(StoreFile::open(&dir.path().join("absent")).unwrap_err().is_gone());

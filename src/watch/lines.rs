@@ -70,7 +70,7 @@ pub struct PollReport {
     pub bytes: u64,
     /// Events told.
     pub occurrences: u64,
-    /// Whether everything there is has been read; if not, poll again soon.
+    /// Whether everything that can be read has been; if not, poll again soon. A log that cannot be read is no reason for haste.
     pub caught_up: bool,
     /// Logs that could not be read; see their [`LogStats::last_error`].
     pub failed_logs: u32,
@@ -152,7 +152,7 @@ impl LogTail {
                 sink(occurrence);
             });
             report.bytes += before - budget;
-            report.caught_up &= progress.at_end;
+            report.caught_up &= progress.at_end || progress.error.is_some();
             report.failed_logs += u32::from(progress.error.is_some());
             channel.stats.last_error = progress.error;
             if let Stage::Following(follower) = &channel.stage {

@@ -46,7 +46,7 @@ pub enum FollowError {
         /// What the system said.
         source: io::Error,
     },
-    /// A pipe, a device or a directory has the name of a log.
+    /// A link, a pipe, a socket, a device or a directory has the name of a log.
     #[error("{path} is no regular file")]
     NotAFile {
         /// The path.

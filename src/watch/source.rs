@@ -60,6 +60,10 @@ impl Source {
         let file = match OpenOptions::new().read(true).custom_flags(flags.bits()).open(path) {
             Ok(file) => file,
             Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+            // A link, a socket.
+            Err(source) if matches!(source.raw_os_error(), Some(nix::libc::ELOOP | nix::libc::ENXIO)) => {
+                return Err(FollowError::NotAFile { path: path.to_owned() });
+            }
             Err(source) => return Err(failed(source)),
         };
         let metadata = file.metadata().map_err(failed)?;

@@ -321,7 +321,12 @@ impl QueueTree {
         }
         for entry in std::fs::read_dir(root).map_err(|error| StoreError::io(root, error))? {
             let entry = entry.map_err(|error| StoreError::io(root, error))?;
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            // A link is followed, as the broker does.
+            let is_dir = entry.file_type().is_ok_and(|kind| {
+                kind.is_dir()
+                    || (kind.is_symlink() && std::fs::metadata(entry.path()).is_ok_and(|to| to.is_dir()))
+            });
+            if is_dir {
                 let topic: Arc<str> = entry.file_name().to_string_lossy().into();
                 self.topics.entry((format, topic)).or_default();
             }

@@ -67,7 +67,7 @@ fn broker(observer: &Observer, shared: &Shared) -> Value {
 pub fn picture(picture: &Picture) -> Value {
     let log = &picture.log;
     json!({
-        "root": picture.root,
+        "root": picture.root.to_string_lossy(),
         "root_state": picture.root_state,
         "seen_at": picture.taken_at,
         "is_complete": picture.is_complete,

@@ -19,6 +19,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
 use crate::label::label_set;
+use crate::store::told_file::{self, Links};
 
 label_set! {
     /// What is wanted of clients.
@@ -81,9 +82,8 @@ impl std::fmt::Debug for Pem {
 impl Pem {
     fn read(&self) -> Result<Vec<u8>, String> {
         match self {
-            Self::File(path) => {
-                std::fs::read(path).map_err(|error| format!("a readable file: {}: {error}", path.display()))
-            }
+            Self::File(path) => told_file::read(path, Links::Followed)
+                .map_err(|error| format!("a readable file: {}: {error}", path.display())),
             Self::Text(text) => Ok(text.clone().into_bytes()),
         }
     }

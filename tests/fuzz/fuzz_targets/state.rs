@@ -1,0 +1,3 @@
+#![no_main]
+
+rocketmq_store_exporter_fuzz::target!("state");
