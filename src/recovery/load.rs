@@ -28,6 +28,8 @@ use crate::units::PhysicalOffset;
 pub const EXIT_LOAD_FAILED: i32 = 253;
 /// Exit code where the DLedger library ends the process, or an error that nobody catches does (`System.exit(-1)`).
 pub const EXIT_LEDGER: i32 = 255;
+/// Exit code where an exception leaves the broker's own initialization (`BrokerStartup.createBrokerController`: `System.exit(-1)`).
+pub const EXIT_UNCAUGHT: i32 = 255;
 
 /// What load works on.
 #[derive(Debug)]
@@ -52,8 +54,19 @@ pub struct Setting<'a> {
     pub without_queues: bool,
     /// The broker's checkpoint.
     pub checkpoint: Checkpoint,
+    /// As if there were no checkpoint.
+    pub without_checkpoint: bool,
     /// Topics with batch queues.
     pub batch_topics: BTreeSet<String>,
+}
+
+impl Setting<'_> {
+    /// Whether messages get entries in the index files.
+    #[must_use]
+    pub fn builds_index(&self) -> bool {
+        let conf = self.conf;
+        conf.message_index_enable && (conf.index_file_write_enable || !self.rules.has_rocksdb_index)
+    }
 }
 
 /// Why the broker does not start.
@@ -169,6 +182,12 @@ impl<'a> Load<'a> {
         if self.setting.without_queues {
             self.queues.set_aside(self.disk);
         }
+        let checkpoint = self.setting.root.join("checkpoint");
+        if self.setting.without_checkpoint {
+            self.disk.create(checkpoint);
+        } else {
+            self.disk.create_missing(checkpoint);
+        }
         if rules.keeps_confirm && self.setting.mode != LogKind::DLedger {
             self.confirm = self.setting.checkpoint.confirm_physical_offset.0;
         }
@@ -247,7 +266,7 @@ impl<'a> Load<'a> {
         let mut replay = Replay {
             disk: self.disk,
             parser: &self.parser,
-            conf: self.setting.conf,
+            builds_index: self.setting.builds_index(),
             queues: &mut self.queues,
             index: &mut self.index,
             log: &mut self.lines,

@@ -16,7 +16,8 @@
 //! - **R2 loading files** (`MappedFileQueue.load`, `MmapFileList.load`): a wrong length refuses the start; the last entry of a
 //!   directory, if empty, is deleted by newer releases; a name that is no number ends load with an exception.
 //! - **R3 refusing** (`DefaultMessageStore.load`, `BrokerController.initialize`): false or an exception is exit code -3, DLedger's
-//!   own refusal -1; a table of `config/` that can be read from neither copy ends some releases with -1, others with -3.
+//!   own refusal -1; a table of `config/` that can be read from neither copy ends some releases with -1, others with -3;
+//!   the timer's files and the delay levels can end the broker too.
 //! - **R4 one record** (`CommitLog.checkMessageAndReturnSize`): magic, lengths, body or property checksum, `DUP_INFO`. Neither
 //!   the offset nor the queue offset in a message is compared with its place.
 //! - **R5 clean start** (`CommitLog.recoverNormally`), **R6 unclean start** (`recoverAbnormally`): which segment the walk
@@ -58,7 +59,10 @@ pub mod record;
 pub mod release;
 pub mod replay;
 pub mod reput;
+pub mod table_form;
 pub mod tally;
+pub mod timer;
+pub mod unmodelled;
 
 pub use disk::{Budget, RecoveryError};
 pub use forecast::{Forecast, Verdict};

@@ -17,7 +17,6 @@ use super::pieces::{Go, Met, Reading, Records};
 use super::queue_table::QueueTable;
 use super::record::{Names, Record};
 use super::tally::Tally;
-use crate::broker::BrokerConf;
 use crate::units::PhysicalOffset;
 
 /// Which messages of a walk are dispatched.
@@ -126,12 +125,12 @@ pub struct Replay<'r, 'a> {
     pub disk: &'r Disk,
     /// How messages are read.
     pub parser: &'r Parser<'a>,
-    /// What the broker was told.
-    pub conf: &'r BrokerConf,
     /// The queues.
     pub queues: &'r mut QueueTable<'a>,
     /// The index.
     pub index: &'r mut Index,
+    /// Whether messages get entries in it.
+    pub builds_index: bool,
     /// Lines that the broker prints.
     pub log: &'r mut Vec<LogLine>,
 }
@@ -353,7 +352,7 @@ impl Replay<'_, '_> {
         {
             self.queues.dispatch(self.disk, &request)?;
         }
-        if self.conf.message_index_enable && self.conf.index_file_write_enable {
+        if self.builds_index {
             self.index.build(record);
         }
         Ok(())
