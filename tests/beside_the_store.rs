@@ -11,8 +11,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use recovery_case::Case;
+use rocketmq_store_exporter::broker::BrokerConf;
 use rocketmq_store_exporter::broker::release::{self, Release};
+use rocketmq_store_exporter::recovery::release::Rules;
+use rocketmq_store_exporter::recovery::reput::waits_for_confirm;
 use rocketmq_store_exporter::recovery::{Budget, Forecast, Question, forecast, table_form};
+use rocketmq_store_exporter::store::layout::LogKind;
 use serde::Deserialize;
 
 const STORE: &str = "5.2.0-plain-f0";
@@ -179,6 +183,25 @@ fn keys_that_only_newer_releases_know_changed_the_answer_of_older_ones() {
     };
     assert_eq!(entries((5, 3, 3)), told(&case, (5, 3, 3), |_| {}).index.next_entry);
     assert_ne!(entries((5, 4, 0)), told(&case, (5, 4, 0), |_| {}).index.next_entry);
+}
+
+#[test]
+fn dispatch_that_reads_uncommitted_was_said_to_wait_for_the_confirm_offset() {
+    let mut conf = Case::named(STORE).conf();
+    conf.duplication_enable = true;
+    let waits =
+        |conf: &BrokerConf, release| waits_for_confirm(conf, &Rules::of(release).unwrap(), LogKind::Plain);
+    assert!(waits(&conf, (5, 3, 0)));
+    conf.read_un_committed = true;
+    assert!(!waits(&conf, (5, 3, 0)));
+    assert!(waits(&conf, (5, 2, 0)), "the key is not known yet");
+}
+
+#[test]
+fn an_empty_segment_that_loading_deletes_was_not_among_the_segments_that_go() {
+    let case = Case::named("5.2.0-multipath-plain-r0");
+    let found = told(&case, (5, 2, 0), |_| {});
+    assert_eq!(found.commitlog.segments_unlinked, [Path::new("commitlog2/00000000000000065536")]);
 }
 
 #[test]

@@ -100,7 +100,7 @@ pub struct Load<'a> {
     looked_at: RefCell<Vec<LogLine>>,
     /// What is cut off the log.
     pub dropped: Dropped,
-    /// Segments behind the cut.
+    /// Segments behind the cut, and an empty one that loading deletes.
     pub segments_unlinked: Vec<PathBuf>,
     /// The walk.
     pub walked: Walked,
@@ -164,7 +164,12 @@ impl<'a> Load<'a> {
         dirs.sort();
         dirs.dedup();
         let file_len = i64::from(conf.mapped_file_size_commit_log);
-        match FileList::load(self.disk, &dirs, file_len, Loader::Broker(rules))? {
+        let loading = FileList::look(self.disk, &dirs, file_len, Loader::Broker(rules))?;
+        loading.unlinked.iter().for_each(|path| self.disk.unlink(path.clone()));
+        if self.setting.mode != LogKind::DLedger {
+            self.segments_unlinked = loading.unlinked;
+        }
+        match loading.outcome {
             Ok(list) => self.log = list,
             Err(failure) => return Ok(Some(self.file_refused(failure))),
         }
@@ -390,7 +395,7 @@ impl<'a> Load<'a> {
         self.truncate_queues("", compared, end)?;
         self.dropped = Dropped::behind(self.disk, &self.parser, &self.log, Records::Messages, end)?;
         let gone = self.log.files.iter().filter(|file| file.base > end).map(ListedFile::path);
-        self.segments_unlinked = gone.collect();
+        self.segments_unlinked.extend(gone);
         self.log.truncate(self.disk, end);
         Ok(())
     }
