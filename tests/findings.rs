@@ -97,9 +97,15 @@ fn made_by_hand() -> BTreeMap<&'static str, Preview> {
     std::fs::rename(config.join("topics.json.bak"), config.join("delayOffset.json.bak")).unwrap();
     assert_eq!(preview(&case, all, &unlimited).forecast.start.exit_code, Some(253), "read after load");
     let case = plain("5.2.0-plain-f0");
+    std::fs::write(case.root().join("timerwheel"), [0; 100]).unwrap();
+    found.insert("TIMER_UNREADABLE", preview(&case, all, &unlimited));
+    let levels = |asked: &mut Asked| asked.overrides.push(set("messageDelayLevel", "1s 5x"));
+    found.insert("DELAY_LEVELS_UNREADABLE", preview(&plain("5.2.0-plain-f0"), levels, &unlimited));
+    let case = plain("5.2.0-plain-f0");
     std::fs::create_dir_all(case.root().join("config")).unwrap();
     let offsets = r#"{"offsetTable":{"T0@G1":{0:7,1:99999},"gone@G2":{0:1}}}"#;
-    std::fs::write(case.root().join("config/consumerOffset.json"), offsets).unwrap();
+    std::fs::write(case.root().join("config/consumerOffset.json"), "{").unwrap();
+    std::fs::write(case.root().join("config/consumerOffset.json.bak"), offsets).unwrap();
     let beyond = preview(&case, all, &unlimited);
     let evidence = beyond.findings.iter().find(|found| found.id == "CONSUMER_OFFSETS_BEYOND_MAX").unwrap();
     assert_eq!(evidence.evidence["offsets"], 2);

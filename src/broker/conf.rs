@@ -139,6 +139,16 @@ pub struct BrokerConf {
     pub enable_compaction: bool,
     /// `timerWheelEnable` (5.0.0).
     pub timer_wheel_enable: bool,
+    /// `timerWheelSnapshotFlush` (5.4.0).
+    pub timer_wheel_snapshot_flush: bool,
+    /// `timerRocksDBEnable` (5.4.0).
+    pub timer_rocksdb_enable: bool,
+    /// `enableBuildConsumeQueueConcurrently` (5.1.0).
+    pub enable_build_consume_queue_concurrently: bool,
+    /// `enableCalcFilterBitMap`: units of the queue extension hold bit maps.
+    pub enable_calc_filter_bit_map: bool,
+    /// `configManagerVersion` (5.3.2): with `V2` the tables are in RocksDB.
+    pub config_manager_version: Option<String>,
     /// `putConsumeQueueDataByFileChannel` (5.3.1).
     pub put_consume_queue_data_by_file_channel: bool,
     /// `writeWithoutMmap` (5.4.0).
@@ -289,6 +299,11 @@ impl BrokerConf {
             enable_multi_dispatch: v.flag("enableMultiDispatch", false),
             enable_compaction: v.flag("enableCompaction", true),
             timer_wheel_enable: v.flag("timerWheelEnable", true),
+            timer_wheel_snapshot_flush: v.flag("timerWheelSnapshotFlush", false),
+            timer_rocksdb_enable: v.flag("timerRocksDBEnable", false),
+            enable_build_consume_queue_concurrently: v.flag("enableBuildConsumeQueueConcurrently", false),
+            enable_calc_filter_bit_map: v.flag("enableCalcFilterBitMap", false),
+            config_manager_version: v.text("configManagerVersion"),
             put_consume_queue_data_by_file_channel: v.flag("putConsumeQueueDataByFileChannel", true),
             write_without_mmap: v.flag("writeWithoutMmap", false),
             rocksdb_cq_double_write_enable: v.flag("rocksdbCQDoubleWriteEnable", false),

@@ -6,19 +6,19 @@ use serde_json::{Value, json};
 
 use super::assumption::Assumption;
 use super::finding::{self, Finding};
-use crate::format::loose_json;
 use crate::inspect::metadata;
 use crate::recovery::forecast::QueueForecast;
-use crate::recovery::release::NEWEST;
+use crate::recovery::metadata::Tables;
+use crate::recovery::release::{NEWEST, Rules};
+use crate::recovery::reput::waits_for_confirm;
 use crate::recovery::{BUDGET_USED_UP, Forecast, Verdict};
 use crate::store::layout::LogKind;
 use crate::store::segments::Segments;
-use crate::store::source::read_small;
 
 /// Examples that evidence lists of what there may be thousands of.
 const EXAMPLES: usize = 20;
-/// Longest `consumerOffset.json` that is looked at.
-const OFFSETS_LIMIT: usize = 64 << 20;
+/// Groups that a summary names.
+const NAMED_GROUPS: usize = 5;
 
 /// What findings are looked for in.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +59,10 @@ fn lost_of(queue: &QueueForecast) -> u64 {
 }
 
 impl Scene<'_> {
+    fn rules(&self) -> Option<Rules> {
+        Rules::of(self.assumption.question.release)
+    }
+
     fn has_line(&self, start: &str) -> bool {
         self.forecast.log.iter().any(|line| line.text.starts_with(start))
     }
@@ -150,7 +154,7 @@ impl Scene<'_> {
             unexplained -= cut_now.min(unexplained);
         }
         if unexplained > 0 {
-            let waits = conf.duplication_enable && forecast.mode == LogKind::Plain;
+            let waits = self.rules().is_some_and(|rules| waits_for_confirm(conf, &rules, forecast.mode));
             let kind = if waits { &finding::CQ_WAITS_FOR_CONFIRM } else { &finding::CQ_MISSING_NOT_REBUILT };
             let queues = self.count(|queue| lost_of(queue) > 0);
             let summary = format!(
@@ -285,9 +289,11 @@ impl Scene<'_> {
 
     /// Committed offsets beyond the end that the queues will have.
     fn offsets(&self) -> Option<Finding> {
-        let path = self.assumption.layout.config("consumerOffset.json");
-        let bytes = read_small(&path, OFFSETS_LIMIT).ok()?;
-        let offsets = metadata::consumer_offsets(&loose_json::parse(&bytes).ok()?);
+        let question = &self.assumption.question;
+        let rules = self.rules()?;
+        let (root, release) = (&self.assumption.layout.root, question.release);
+        let tables = Tables { root, conf: &question.conf, release, rules: &rules };
+        let offsets = metadata::consumer_offsets(&tables.get(tables.consumer_offsets())?);
         let ends: std::collections::HashMap<(&str, i32), i64> = self
             .forecast
             .queues
@@ -297,8 +303,8 @@ impl Scene<'_> {
         let mut beyond = Vec::new();
         let mut groups = std::collections::BTreeSet::new();
         for (topic, group, queue, offset) in &offsets {
-            let id = i32::try_from(*queue).ok()?;
-            let end = ends.get(&(topic.as_str(), id)).copied().unwrap_or(0);
+            let id = i32::try_from(*queue).ok();
+            let end = id.and_then(|id| ends.get(&(topic.as_str(), id))).copied().unwrap_or(0);
             if offset.0 > end {
                 groups.insert(group.as_str());
                 beyond.push(json!({
@@ -309,8 +315,10 @@ impl Scene<'_> {
         let (count, groups) = (beyond.len(), groups.into_iter().collect::<Vec<_>>());
         beyond.truncate(EXAMPLES);
         (count > 0).then(|| {
+            let named = groups.iter().take(NAMED_GROUPS).copied().collect::<Vec<_>>().join(", ");
+            let more = if groups.len() > NAMED_GROUPS { ", …" } else { "" };
             let summary = format!(
-                "{count} committed offsets of {} groups lie beyond the end of their queue",
+                "{count} committed offsets of {} groups ({named}{more}) lie beyond the end of their queue",
                 groups.len()
             );
             let evidence =

@@ -83,6 +83,10 @@ catalogue! {
         "A table in config/ and its backup are both damaged: the broker does not start"
     LEDGER_EXIT Critical "all"
         "DLedger ends the process because of its data or index"
+    TIMER_UNREADABLE Critical "5.0.0 and later"
+        "The timer's checkpoint, wheel or log is of another length or kind than it should be: the broker does not start"
+    DELAY_LEVELS_UNREADABLE Critical "all"
+        "messageDelayLevel holds a level that is no number with s, m, h or d behind it: the broker does not start"
     LOAD_EXCEPTION Critical "all"
         "Loading ends with an exception: the broker does not start"
     START_EXCEPTION Critical "5.0.0 to 5.4.0" ("apache/rocketmq#9728")

@@ -241,6 +241,13 @@ impl Disk {
         lock(&self.created).insert(path);
     }
 
+    /// Recovery creates this file if it is not there.
+    pub fn create_missing(&self, path: PathBuf) {
+        if !path.exists() {
+            self.create(path);
+        }
+    }
+
     /// Whether the file on disk is no longer what recovery would find there.
     #[must_use]
     pub fn is_unlinked(&self, path: &Path) -> bool {

@@ -202,7 +202,9 @@ pub struct Totals {
     pub files_unlinked: u64,
 }
 
-/// What load does to the directory, relative to the root where below it.
+/// What the start does to the directory until the store is loaded, relative to the root where below it. Index files, which are
+/// named by the time, are counted in [`IndexForecast::begun`]; left out are empty directories, and `rocksdbstore/` (5.4.0), where
+/// RocksDB makes files of its own at each start.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct FilesForecast {
     /// Gone.

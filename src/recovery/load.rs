@@ -28,6 +28,8 @@ use crate::units::PhysicalOffset;
 pub const EXIT_LOAD_FAILED: i32 = 253;
 /// Exit code where the DLedger library ends the process, or an error that nobody catches does (`System.exit(-1)`).
 pub const EXIT_LEDGER: i32 = 255;
+/// Exit code where an exception leaves the broker's own initialization (`BrokerStartup.createBrokerController`: `System.exit(-1)`).
+pub const EXIT_UNCAUGHT: i32 = 255;
 
 /// What load works on.
 #[derive(Debug)]
@@ -52,15 +54,18 @@ pub struct Setting<'a> {
     pub without_queues: bool,
     /// The broker's checkpoint.
     pub checkpoint: Checkpoint,
+    /// As if there were no checkpoint.
+    pub without_checkpoint: bool,
     /// Topics with batch queues.
     pub batch_topics: BTreeSet<String>,
 }
 
 impl Setting<'_> {
     /// Whether messages get entries in the index files.
-    pub(super) fn builds_index(&self) -> bool {
-        let is_switched_off = self.rules.has_index_switch && !self.conf.index_file_write_enable;
-        self.conf.message_index_enable && !is_switched_off
+    #[must_use]
+    pub fn builds_index(&self) -> bool {
+        let conf = self.conf;
+        conf.message_index_enable && (conf.index_file_write_enable || !self.rules.has_rocksdb_index)
     }
 }
 
@@ -95,7 +100,7 @@ pub struct Load<'a> {
     looked_at: RefCell<Vec<LogLine>>,
     /// What is cut off the log.
     pub dropped: Dropped,
-    /// Segments behind the cut.
+    /// Segments behind the cut, and an empty one that loading deletes.
     pub segments_unlinked: Vec<PathBuf>,
     /// The walk.
     pub walked: Walked,
@@ -159,7 +164,12 @@ impl<'a> Load<'a> {
         dirs.sort();
         dirs.dedup();
         let file_len = i64::from(conf.mapped_file_size_commit_log);
-        match FileList::load(self.disk, &dirs, file_len, Loader::Broker(rules))? {
+        let loading = FileList::look(self.disk, &dirs, file_len, Loader::Broker(rules))?;
+        loading.unlinked.iter().for_each(|path| self.disk.unlink(path.clone()));
+        if self.setting.mode != LogKind::DLedger {
+            self.segments_unlinked = loading.unlinked;
+        }
+        match loading.outcome {
             Ok(list) => self.log = list,
             Err(failure) => return Ok(Some(self.file_refused(failure))),
         }
@@ -176,6 +186,12 @@ impl<'a> Load<'a> {
         }
         if self.setting.without_queues {
             self.queues.set_aside(self.disk);
+        }
+        let checkpoint = self.setting.root.join("checkpoint");
+        if self.setting.without_checkpoint {
+            self.disk.create(checkpoint);
+        } else {
+            self.disk.create_missing(checkpoint);
         }
         if rules.keeps_confirm && self.setting.mode != LogKind::DLedger {
             self.confirm = self.setting.checkpoint.confirm_physical_offset.0;
@@ -387,7 +403,7 @@ impl<'a> Load<'a> {
         self.truncate_queues("", compared, end)?;
         self.dropped = Dropped::behind(self.disk, self.setting.conf, &self.log, Records::Messages, end)?;
         let gone = self.log.files.iter().filter(|file| file.base > end).map(ListedFile::path);
-        self.segments_unlinked = gone.collect();
+        self.segments_unlinked.extend(gone);
         self.log.truncate(self.disk, end);
         Ok(())
     }

@@ -1,63 +1,146 @@
 //! Tables in `config/` that must be readable, or the broker does not start (R3).
 //!
 //! Upstream: `ConfigManager.load`, `loadBak`; `BrokerController.initializeMetadata`, `recoverAndInitService`. A table is read from
-//! its file, from its backup if that is empty, missing or damaged, and only two damaged copies are a failure. Run against
-//! real brokers of all releases from 4.9.4 to 5.5.0 with text, cut JSON, zeros and an array in both copies.
+//! its file, and from its backup if that is empty, missing or damaged; a damaged backup is a failure then, a missing one is not.
+//! Newer releases unlink a file that they do not take. Run against real brokers of all releases from 4.9.4 to 5.5.0 with text,
+//! cut JSON and zeros in both copies; what else is damage, [`table_form`] knows.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::disk::RecoveryError;
+use serde_json::Value;
+
+use super::disk::{Disk, RecoveryError};
 use super::load::{EXIT_LOAD_FAILED, Refusal};
 use super::release::Rules;
-use crate::format::loose_json;
+use super::table_form;
+use crate::broker::BrokerConf;
+use crate::broker::release::Release;
 use crate::store::StoreError;
 use crate::store::source::read_small;
 
-/// Most bytes of a table.
+/// Most bytes of a table that is looked at; a longer one is taken for whole.
 const MOST: usize = 64 << 20;
-/// Tables that are read before the store is loaded.
-const BEFORE_LOAD: [&str; 4] = ["topics", "consumerOffset", "subscriptionGroup", "consumerFilter"];
-/// The same, since batch queues are known.
-const BEFORE_LOAD_SINCE_5: [&str; 2] = ["topicQueueMapping", "consumerOrderInfo"];
 
-/// The table because of which the broker ends before it loads its store.
-///
-/// # Errors
-/// A table that cannot be read for another reason than its content.
-pub fn refused_before_load(root: &Path, rules: &Rules) -> Result<Option<Refusal>, RecoveryError> {
-    let later = rules.has_batch_queues.then_some(BEFORE_LOAD_SINCE_5).into_iter().flatten();
-    for table in BEFORE_LOAD.into_iter().chain(later) {
-        if let Some(path) = damaged(root, table)? {
-            return Ok(Some(refusal(path, rules.exit_without_tables)));
-        }
-    }
-    Ok(None)
+/// The tables of one broker.
+#[derive(Debug, Clone, Copy)]
+pub struct Tables<'a> {
+    /// Root of the store.
+    pub root: &'a Path,
+    /// What the broker was told.
+    pub conf: &'a BrokerConf,
+    /// Its release.
+    pub release: Release,
+    /// The rules of its release.
+    pub rules: &'a Rules,
 }
 
-/// The same for the offsets of delayed messages, which are read after that.
-///
-/// # Errors
-/// As [`refused_before_load`].
-pub fn refused_after_load(root: &Path) -> Result<Option<Refusal>, RecoveryError> {
-    Ok(damaged(root, "delayOffset")?.map(|path| refusal(path, EXIT_LOAD_FAILED)))
+/// One copy of a table.
+enum Copy {
+    /// Missing or empty.
+    Nothing,
+    Damaged,
+    /// `None`: not looked at, because it is too long, or no file.
+    Table(Option<Value>),
+}
+
+impl Tables<'_> {
+    /// The table because of which the broker ends before it loads its store, and what it unlinks until then.
+    ///
+    /// # Errors
+    /// A table that cannot be read for another reason than its content.
+    pub fn load_before_store(&self, disk: &Disk) -> Result<Option<Refusal>, RecoveryError> {
+        let is_5 = self.rules.has_batch_queues;
+        let order = [
+            Some("topics"),
+            is_5.then_some("topicQueueMapping"),
+            Some(self.consumer_offsets()),
+            Some("subscriptionGroup"),
+            Some("consumerFilter"),
+            is_5.then_some("consumerOrderInfo"),
+        ];
+        for table in order.into_iter().flatten() {
+            if let Some(path) = self.load(&format!("{table}.json"), disk)? {
+                return Ok(Some(refusal(path, self.rules.exit_without_tables)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same for the offsets of delayed messages, which are read once the store is loaded.
+    ///
+    /// # Errors
+    /// As [`Tables::load_before_store`].
+    pub fn load_after_store(&self, disk: &Disk) -> Result<Option<Refusal>, RecoveryError> {
+        Ok(self.load("delayOffset.json", disk)?.map(|path| refusal(path, EXIT_LOAD_FAILED)))
+    }
+
+    /// The same for the timer's metrics.
+    ///
+    /// # Errors
+    /// As [`Tables::load_before_store`].
+    pub fn load_timer_metrics(&self, disk: &Disk) -> Result<Option<Refusal>, RecoveryError> {
+        Ok(self.load("timermetrics", disk)?.map(|path| refusal(path, EXIT_LOAD_FAILED)))
+    }
+
+    /// The table that committed offsets are kept in.
+    #[must_use]
+    pub fn consumer_offsets(&self) -> &'static str {
+        if self.conf.enable_lmq { "lmqConsumerOffset" } else { "consumerOffset" }
+    }
+
+    /// What a table says, by the copy that the broker goes by; `None` if it has none.
+    #[must_use]
+    pub fn get(&self, table: &str) -> Option<Value> {
+        let file = self.path(&format!("{table}.json"));
+        let found = [file.clone(), backup(&file)].into_iter().find_map(|path| match self.copy(&path) {
+            Ok(Copy::Table(table)) => Some(table),
+            _ => None,
+        });
+        found.flatten()
+    }
+
+    /// Loads one; the path of one whose copies are both damaged.
+    fn load(&self, file: &str, disk: &Disk) -> Result<Option<PathBuf>, RecoveryError> {
+        let path = self.path(file);
+        if matches!(self.copy(&path)?, Copy::Table(_)) {
+            return Ok(None);
+        }
+        if self.rules.unlinks_tables && path.is_file() {
+            disk.unlink(path.clone());
+        }
+        let is_lost = matches!(self.copy(&backup(&path))?, Copy::Damaged);
+        Ok(is_lost.then_some(path))
+    }
+
+    fn copy(&self, path: &Path) -> Result<Copy, RecoveryError> {
+        match read_small(path, MOST) {
+            Ok(bytes) if bytes.is_empty() => Ok(Copy::Nothing),
+            Ok(bytes) if bytes.len() == MOST => Ok(Copy::Table(None)),
+            Ok(bytes) => {
+                let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+                let table = name.split('.').next().unwrap_or_default();
+                let read = table_form::read(table, self.release, &bytes);
+                Ok(read.map_or(Copy::Damaged, |table| Copy::Table(Some(table))))
+            }
+            Err(StoreError::NotAFile { .. }) if path.is_dir() => Ok(Copy::Damaged),
+            Err(error @ StoreError::NotAFile { .. }) if !error.is_link() => Ok(Copy::Table(None)),
+            Err(error) if error.is_gone() => Ok(Copy::Nothing),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.root.join("config").join(file)
+    }
 }
 
 fn refusal(path: PathBuf, exit_code: i32) -> Refusal {
     Refusal { exit_code, reason: "TABLE_UNREADABLE", path: Some(path) }
 }
 
-/// The file of a table whose copies are both damaged.
-fn damaged(root: &Path, table: &str) -> Result<Option<PathBuf>, RecoveryError> {
-    let path = root.join("config").join(format!("{table}.json"));
-    let is_damaged = is_damaged(&path)? && is_damaged(&path.with_extension("json.bak"))?;
-    Ok(is_damaged.then_some(path))
-}
-
-fn is_damaged(path: &Path) -> Result<bool, RecoveryError> {
-    match read_small(path, MOST) {
-        Ok(bytes) => Ok(!bytes.is_empty() && !loose_json::parse(&bytes).is_ok_and(|table| table.is_object())),
-        Err(error @ StoreError::NotAFile { .. }) if !error.is_link() => Ok(false),
-        Err(error) if error.is_gone() => Ok(false),
-        Err(error) => Err(error.into()),
-    }
+fn backup(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".bak");
+    name.into()
 }

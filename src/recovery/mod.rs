@@ -17,7 +17,8 @@
 //!   directory, if empty, is deleted by newer releases; a name that is no number ends load with an exception.
 //! - **R3 refusing** (`DefaultMessageStore.load`, `BrokerController.initialize`): false or an exception is exit code -3, DLedger's
 //!   own refusal -1. Some releases end with -1 in place of -3 as shutting down fails: where a table of `config/` can be read from
-//!   neither copy, or the store does not load and the timer is on, which is loaded only after it.
+//!   neither copy, or the store does not load and the timer is on, which is loaded only after it. The timer's files and the delay
+//!   levels can end the broker too.
 //! - **R4 one record** (`CommitLog.checkMessageAndReturnSize`): magic, lengths, body or property checksum, `DUP_INFO`. Neither
 //!   the offset nor the queue offset in a message is compared with its place.
 //! - **R5 clean start** (`CommitLog.recoverNormally`), **R6 unclean start** (`recoverAbnormally`): which segment the walk
@@ -59,7 +60,10 @@ pub mod record;
 pub mod release;
 pub mod replay;
 pub mod reput;
+pub mod table_form;
 pub mod tally;
+pub mod timer;
+pub mod unmodelled;
 
 pub use disk::{Budget, RecoveryError};
 pub use forecast::{Forecast, Verdict};

@@ -431,18 +431,23 @@ fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
 
 /// `1s 5s 10s` in milliseconds, by level from 1 on.
 fn delays(levels: &str) -> Vec<i64> {
-    let unit = |char| match char {
-        's' => Some(1_000),
-        'm' => Some(60_000),
-        'h' => Some(3_600_000),
-        'd' => Some(86_400_000),
-        _ => None,
+    levels.split(' ').map_while(delay).collect()
+}
+
+/// Whether the broker takes all levels; else it does not start (`ScheduleMessageService.parseDelayLevel`).
+#[must_use]
+pub fn takes_delays(levels: &str) -> bool {
+    levels.split(' ').all(|level| delay(level).is_some())
+}
+
+fn delay(level: &str) -> Option<i64> {
+    let (at, last) = level.char_indices().last()?;
+    let unit = match last {
+        's' => 1_000,
+        'm' => 60_000,
+        'h' => 3_600_000,
+        'd' => 86_400_000,
+        _ => return None,
     };
-    levels
-        .split(' ')
-        .map_while(|level| {
-            let (at, last) = level.char_indices().last()?;
-            level.get(..at)?.parse::<i64>().ok()?.checked_mul(unit(last)?)
-        })
-        .collect()
+    level.get(..at)?.parse::<i64>().ok()?.checked_mul(unit)
 }

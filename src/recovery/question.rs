@@ -1,7 +1,7 @@
 //! A question about a store, and how it is answered.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use sha1::{Digest, Sha1};
 
@@ -11,17 +11,18 @@ use super::forecast::{
     CommitLogForecast, FilesForecast, Forecast, IndexForecast, LedgerForecast, LogLine, QueueEnds,
     QueueForecast, StartForecast, Totals, Verdict,
 };
-use super::load::{Load, Refusal, Setting};
+use super::load::{EXIT_LOAD_FAILED, Load, Refusal, Setting};
 use super::loss::Search;
 use super::memory::Memory;
-use super::metadata;
-use super::parse::{HUGE_LENGTH, Parser};
+use super::metadata::Tables;
+use super::parse::{HUGE_LENGTH, Parser, takes_delays};
 use super::pieces::Records;
-use super::release::{NEWEST, READS_MOST, Rules, TruncationTest};
+use super::release::{READS_MOST, Rules, TruncationTest};
+use super::reput::waits_for_confirm;
+use super::{timer, unmodelled};
 use crate::broker::release::Release;
 use crate::broker::{BrokerConf, StoreType};
 use crate::format::checkpoint::{CHECKPOINT_LEN, Checkpoint};
-use crate::format::loose_json;
 use crate::store::layout::LogKind;
 use crate::store::source::read_small;
 
@@ -147,8 +148,15 @@ fn foretell(question: &Question, disk: &Disk) -> Result<Forecast, RecoveryError>
     }
     // A running broker keeps writing its tables.
     let reads_tables = disk.memory.is_none();
-    if reads_tables && let Some(refusal) = metadata::refused_before_load(&question.root, &rules)? {
-        return Ok(refused(mode, is_clean, &refusal));
+    let tables = Tables { root: &question.root, conf, release: question.release, rules: &rules };
+    if reads_tables && let Some(refusal) = tables.load_before_store(disk)? {
+        let found = refused(mode, is_clean, &refusal);
+        return Ok(Forecast { files: files(&question.root, disk), ..found });
+    }
+    disk.create_missing(question.root.join("lock"));
+    if reads_tables && let Some(refusal) = timer::open(&tables, disk) {
+        let found = refused(mode, is_clean, &refusal);
+        return Ok(Forecast { files: files(&question.root, disk), ..found });
     }
     let checkpoint = match read_small(&question.root.join("checkpoint"), CHECKPOINT_LEN) {
         Ok(bytes) if !question.without.checkpoint => Checkpoint::decode(&bytes),
@@ -166,10 +174,11 @@ fn foretell(question: &Question, disk: &Disk) -> Result<Forecast, RecoveryError>
         without_index: question.without.index,
         without_queues: question.without.queues,
         checkpoint,
-        batch_topics: batch_topics(&question.root)?,
+        without_checkpoint: question.without.checkpoint,
+        batch_topics: batch_topics(&tables),
     };
     let mut load = Load::new(&setting, disk);
-    match answer(question, &setting, disk, &mut load) {
+    match answer(question, &setting, &tables, disk, &mut load) {
         Err(RecoveryError::Budget) => Ok(Forecast::inconclusive(mode, is_clean, BUDGET_USED_UP)),
         other => other,
     }
@@ -178,27 +187,24 @@ fn foretell(question: &Question, disk: &Disk) -> Result<Forecast, RecoveryError>
 fn answer(
     question: &Question,
     setting: &Setting<'_>,
+    tables: &Tables<'_>,
     disk: &Disk,
     load: &mut Load<'_>,
 ) -> Result<Forecast, RecoveryError> {
     let mut refusal = load.run()?;
     if refusal.is_none() && disk.memory.is_none() {
-        refusal = metadata::refused_after_load(&question.root)?;
+        refusal = refused_after_load(tables, disk)?;
     }
-    let (unlinked, created) = disk.changes();
     let mut found = Forecast {
         complete: true,
-        rules_since: version(setting.rules.since),
+        rules_since: unmodelled::version(setting.rules.since),
         log: std::mem::take(&mut load.lines),
         truncation: load.truncation,
         start: start(refusal.as_ref()),
-        not_modelled: not_modelled(question, setting.rules),
+        not_modelled: unmodelled::notes(tables),
         ..Forecast::blank(setting.mode, setting.is_clean)
     };
-    found.files = FilesForecast {
-        unlinked: relative(&question.root, unlinked),
-        created: relative(&question.root, created),
-    };
+    found.files = files(&question.root, disk);
     found.index = IndexForecast {
         unlinked: relative(&question.root, std::mem::take(&mut load.index.unlinked)),
         begun: load.index.begun,
@@ -252,6 +258,18 @@ fn answer(
     Ok(found)
 }
 
+/// What ends the broker once its store is loaded.
+fn refused_after_load(tables: &Tables<'_>, disk: &Disk) -> Result<Option<Refusal>, RecoveryError> {
+    if let Some(refusal) = timer::load(tables, disk)? {
+        return Ok(Some(refusal));
+    }
+    if let Some(refusal) = tables.load_after_store(disk)? {
+        return Ok(Some(refusal));
+    }
+    let refusal = Refusal { exit_code: EXIT_LOAD_FAILED, reason: "DELAY_LEVELS_UNREADABLE", path: None };
+    Ok((!takes_delays(&tables.conf.message_delay_level)).then_some(refusal))
+}
+
 fn queues(question: &Question, disk: &Disk, load: &Load<'_>) -> Result<Vec<QueueForecast>, RecoveryError> {
     let mut found = Vec::new();
     for slot in load.queues.sorted() {
@@ -284,9 +302,8 @@ fn after_start(
         Some(ledger) => ledger.data.max_offset(),
         None => load.log.max_offset(),
     };
-    // With duplicationEnable dispatch waits for the confirm offset, which nothing moves on a single broker.
-    let waits_for_confirm = setting.conf.duplication_enable && setting.mode == LogKind::Plain;
-    load.reput(if waits_for_confirm { end.min(load.confirm) } else { end })?;
+    let waits = waits_for_confirm(setting.conf, setting.rules, setting.mode);
+    load.reput(if waits { end.min(load.confirm) } else { end })?;
     match load.correct_min_after_dispatch() {
         // The group's leader has no broker then that serves as one; its process goes on.
         Err(RecoveryError::Exception(text)) if setting.mode == LogKind::DLedger => {
@@ -364,6 +381,11 @@ fn refused(mode: LogKind, is_clean: bool, refusal: &Refusal) -> Forecast {
     Forecast { verdict: Verdict::RefuseStart, complete: true, start, ..Forecast::blank(mode, is_clean) }
 }
 
+fn files(root: &Path, disk: &Disk) -> FilesForecast {
+    let (unlinked, created) = disk.changes();
+    FilesForecast { unlinked: relative(root, unlinked), created: relative(root, created) }
+}
+
 fn start(refusal: Option<&Refusal>) -> StartForecast {
     match refusal {
         None => StartForecast { outcome: "starts", ..StartForecast::default() },
@@ -418,58 +440,31 @@ impl QueueForecast {
     }
 }
 
-fn not_modelled(question: &Question, rules: &Rules) -> Vec<String> {
-    let conf = &question.conf;
-    let mut notes = Vec::new();
-    if question.release > NEWEST {
-        notes.push(format!("release newer than {}: answered by its rules", version(NEWEST)));
-    }
-    if !rules.is_checked {
-        notes.push(format!("the rules since {} were read in the sources and not run", version(rules.since)));
-    }
-    let flags = [
-        (conf.index_rocksdb_enable, (5, 4, 0), "indexRocksDBEnable"),
-        (conf.trans_rocksdb_enable, (5, 4, 0), "transRocksDBEnable"),
-        (conf.rocksdb_cq_double_write_enable, (5, 3, 1), "rocksdbCQDoubleWriteEnable"),
-        (conf.enable_accelerated_recovery, (5, 4, 0), "enableAcceleratedRecovery"),
-    ];
-    let known = flags.iter().filter(|(is_on, since, _)| *is_on && question.release >= *since);
-    notes.extend(known.map(|(_, _, name)| (*name).to_owned()));
-    notes
-}
-
-/// Topics whose queues are batch queues, by `topics.json` or its backup.
-///
-/// # Errors
-/// A table behind a link; one that cannot be read for another reason says nothing.
-fn batch_topics(root: &Path) -> Result<BTreeSet<String>, RecoveryError> {
-    let mut json = None;
-    for name in ["topics.json", "topics.json.bak"] {
-        json = match read_small(&root.join("config").join(name), 64 << 20) {
-            Ok(bytes) => loose_json::parse(&bytes).ok(),
-            Err(error) if error.is_link() => return Err(error.into()),
-            Err(_) => None,
-        };
-        if json.is_some() {
-            break;
-        }
-    }
-    let table = json.as_ref().and_then(|json| json.get("topicConfigTable")?.as_object());
+/// Topics whose queues are batch queues.
+fn batch_topics(tables: &Tables<'_>) -> BTreeSet<String> {
+    let topics = tables.get("topics").unwrap_or_default();
     let is_batch = |topic: &serde_json::Value| {
         topic.pointer("/attributes/queue.type").and_then(|kind| kind.as_str()) == Some("BatchCQ")
     };
-    Ok(table
-        .into_iter()
-        .flatten()
-        .filter(|(_, topic)| is_batch(topic))
-        .map(|(name, _)| name.clone())
-        .collect())
+    let table = topics.get("topicConfigTable").and_then(|table| table.as_object());
+    table.into_iter().flatten().filter(|(_, topic)| is_batch(topic)).map(|(name, _)| name.clone()).collect()
 }
 
+/// Below the root where they are, and without the dots that a topic's name may bring in.
 fn relative(root: &Path, paths: Vec<PathBuf>) -> Vec<PathBuf> {
-    paths.into_iter().map(|path| path.strip_prefix(root).map(Path::to_owned).unwrap_or(path)).collect()
-}
-
-fn version(release: Release) -> String {
-    format!("{}.{}.{}", release.0, release.1, release.2)
+    let plain = |path: PathBuf| {
+        let mut plain = PathBuf::new();
+        for part in path.components() {
+            match part {
+                Component::CurDir => {}
+                Component::ParentDir if plain.file_name().is_some_and(|name| name != "..") => {
+                    plain.pop();
+                }
+                other => plain.push(other),
+            }
+        }
+        plain
+    };
+    let below = |path: PathBuf| path.strip_prefix(root).map(Path::to_owned).unwrap_or(path);
+    paths.into_iter().map(|path| below(plain(path))).collect()
 }

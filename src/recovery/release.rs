@@ -110,8 +110,6 @@ pub struct Rules {
     pub limits_files: bool,
     /// `checkCommitLogOffsetOnRecover` is known.
     pub has_offset_check: bool,
-    /// `indexFileWriteEnable` is known.
-    pub has_index_switch: bool,
     /// The confirm offset is kept in the checkpoint, and bounds dispatch in controller mode.
     pub keeps_confirm: bool,
     /// When the end of the queues is compared.
@@ -145,6 +143,22 @@ pub struct Rules {
     /// Exit code of a container whose store does not load, with the timer on: `TimerMessageStore.shutdown` fails on a timer that
     /// was never loaded.
     pub exit_without_timer: i32,
+    /// A table of `config/` that is empty or damaged is unlinked.
+    pub unlinks_tables: bool,
+    /// There is a timer wheel.
+    pub has_timer: bool,
+    /// `timerWheelSnapshotFlush` is known.
+    pub has_timer_snapshots: bool,
+    /// Exit code of a container where the timer wheel has another length.
+    pub exit_without_wheel: i32,
+    /// There are compacted topics.
+    pub has_compaction: bool,
+    /// `enableBuildConsumeQueueConcurrently` is known.
+    pub has_concurrent_dispatch: bool,
+    /// `readUnCommitted` is known.
+    pub reads_uncommitted: bool,
+    /// `indexFileWriteEnable`, `indexRocksDBEnable`, `transRocksDBEnable` and `timerRocksDBEnable` are known.
+    pub has_rocksdb_index: bool,
 }
 
 const V494: Rules = Rules {
@@ -163,7 +177,6 @@ const V494: Rules = Rules {
     matching: Matching::RawTimestamp,
     limits_files: false,
     has_offset_check: false,
-    has_index_switch: false,
     keeps_confirm: false,
     truncation_test: TruncationTest::BeforeDispatch,
     ledger_unclean: LedgerUnclean::AsClean,
@@ -180,6 +193,14 @@ const V494: Rules = Rules {
     refused_unit_line: "Build  consume queue repeatedly",
     exit_without_tables: 253,
     exit_without_timer: 253,
+    unlinks_tables: false,
+    has_timer: false,
+    has_timer_snapshots: false,
+    exit_without_wheel: 255,
+    has_compaction: false,
+    has_concurrent_dispatch: false,
+    reads_uncommitted: false,
+    has_rocksdb_index: false,
 };
 const V497: Rules = Rules { since: (4, 9, 5), ..V494 };
 const V500: Rules = Rules {
@@ -194,6 +215,7 @@ const V500: Rules = Rules {
     knows_delays: true,
     compensates_duplication: true,
     exit_without_tables: 255,
+    has_timer: true,
     ..V497
 };
 const V510: Rules = Rules {
@@ -202,6 +224,8 @@ const V510: Rules = Rules {
     skips_directories: true,
     reput_start: ReputStart::Confirm,
     index_failure_counts: true,
+    has_compaction: true,
+    has_concurrent_dispatch: true,
     ..V500
 };
 const V511: Rules =
@@ -227,25 +251,29 @@ const V530: Rules = Rules {
     since: (5, 3, 0),
     ledger_unclean: LedgerUnclean::DupCheckIfEnabled,
     refused_unit_line: "Build consume queue repeatedly",
+    reads_uncommitted: true,
     ..V520
 };
+const V531: Rules = Rules { since: (5, 3, 1), exit_without_wheel: 253, ..V530 };
 const V532: Rules = Rules {
     since: (5, 3, 2),
     checks_bounds: true,
     zero_property_crc_counts: true,
     clean_start: CleanStart::BaseBelowQueues,
-    ..V530
+    ..V531
 };
 const V540: Rules = Rules {
     since: (5, 4, 0),
     clean_start: CleanStart::FirstMessageBelowQueues,
     matching: Matching::ParsedTimestamp,
     limits_files: true,
-    has_index_switch: true,
     truncation_test: TruncationTest::AfterDispatch,
     indexes_tags: true,
     exit_without_tables: 253,
     exit_without_timer: 253,
+    unlinks_tables: true,
+    has_timer_snapshots: true,
+    has_rocksdb_index: true,
     ..V532
 };
 const V550: Rules = Rules {
@@ -258,7 +286,8 @@ const V550: Rules = Rules {
 };
 
 /// All rows, oldest first.
-pub const ROWS: [Rules; 13] = [V494, V497, V500, V510, V511, V512, V513, V514, V520, V530, V532, V540, V550];
+pub const ROWS: [Rules; 14] =
+    [V494, V497, V500, V510, V511, V512, V513, V514, V520, V530, V531, V532, V540, V550];
 
 /// The newest release that the rows were made for; anything newer is answered with the last row.
 pub const NEWEST: Release = (5, 5, 0);
@@ -282,7 +311,7 @@ mod tests {
     #[test]
     fn each_release_has_its_row_and_a_newer_one_the_last() {
         assert_eq!(Rules::of((4, 9, 8)).unwrap().since, (4, 9, 5));
-        assert_eq!(Rules::of((5, 3, 1)).unwrap().since, (5, 3, 0));
+        assert_eq!(Rules::of((5, 2, 9)).unwrap().since, (5, 2, 0));
         assert_eq!(Rules::of((5, 3, 3)).unwrap().since, (5, 3, 2));
         assert_eq!(Rules::of((6, 0, 0)).unwrap().since, NEWEST);
         assert_eq!(Rules::of((4, 8, 0)), None);

@@ -125,12 +125,12 @@ pub struct Replay<'r, 'a> {
     pub disk: &'r Disk,
     /// How messages are read.
     pub parser: &'r Parser<'a>,
-    /// Whether messages get entries in the index.
-    pub builds_index: bool,
     /// The queues.
     pub queues: &'r mut QueueTable<'a>,
     /// The index.
     pub index: &'r mut Index,
+    /// Whether messages get entries in it.
+    pub builds_index: bool,
     /// Lines that the broker prints.
     pub log: &'r mut Vec<LogLine>,
 }

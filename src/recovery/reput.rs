@@ -8,12 +8,20 @@ use super::forecast::LogLine;
 use super::load::{Load, Setting};
 use super::parse::{Checks, Parsed, Parser};
 use super::pieces::Records;
-use super::release::ReputStart;
+use super::release::{ReputStart, Rules};
 use super::replay::Replay;
+use crate::broker::BrokerConf;
 use crate::format::bytes::Reader;
 use crate::format::message::{MAGIC_BLANK, MAGIC_V1};
 use crate::store::layout::LogKind;
 use crate::units::PhysicalOffset;
+
+/// Whether dispatch waits for the confirm offset, which nothing moves on a single broker with `duplicationEnable`.
+#[must_use]
+pub fn waits_for_confirm(conf: &BrokerConf, rules: &Rules, mode: LogKind) -> bool {
+    let reads_on = rules.reads_uncommitted && conf.read_un_committed;
+    conf.duplication_enable && mode == LogKind::Plain && !reads_on
+}
 
 impl Load<'_> {
     /// The first offset of the log, as the broker tells it.
