@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use recovery_case::Case;
+use rocketmq_store_exporter::recovery::{Budget, forecast};
 use serde_json::{Value, json};
 
 /// Cases whose forecast is known to differ, and why.
@@ -20,7 +21,10 @@ const FOLLOWED: [&str; 5] = ["commitlog", "consumequeue", "batchconsumequeue", "
 /// Field by field, what differs.
 fn differences(case: &Case) -> BTreeMap<&'static str, String> {
     let expected = &case.meta["expected"];
-    let found = case.forecast();
+    // What was run is the store's own `load()`, and nobody beside it has a timer to shut down.
+    let mut question = case.question();
+    question.conf.timer_wheel_enable = false;
+    let found = forecast(&question, &Budget::default()).unwrap();
     let mut differences = BTreeMap::new();
     let mut compare = |field, expected: Value, found: Value| {
         if expected != found {

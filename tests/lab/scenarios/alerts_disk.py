@@ -95,13 +95,14 @@ def _forced(verdicts, writer, disk, monitoring):
     """The broker makes room in its log, also where another file system is full."""
     broker = writer.broker
     monitoring.check_arrival(verdicts, {(NAME, "DiskForcedDeletionSoon")}, 120)
-    segments = len(list((broker.store / "commitlog").iterdir()))
+    segments = _segments(broker)
     _fill(disk, FORCED)
     # The broker looks at its disks for the first time a minute after its start.
     monitoring.check_arrival(verdicts, {(NAME, "ForcedDeletion")}, 120)
-    wait_until(lambda: len(list((broker.store / "commitlog").iterdir())) < segments, 60, "segments to go")
-    verdicts.check("segments that have not expired go, and free nothing on the full disk", shutil.disk_usage(disk).used / shutil.disk_usage(disk).total > 0.85,
-                   f"{len(list((broker.store / 'commitlog').iterdir()))} of {segments} left, {shutil.disk_usage(disk).used / shutil.disk_usage(disk).total:.3f} in use")
+    wait_until(lambda: _segments(broker) < segments, 60, "segments to go")
+    usage = shutil.disk_usage(disk)
+    verdicts.check("segments that have not expired go, and free nothing on the full disk", usage.used / usage.total > FORCED - 0.01,
+                   f"{_segments(broker)} of {segments} left, {usage.used / usage.total:.3f} in use")
     _fill(disk, REFUSING)
     monitoring.check_arrival(verdicts, {(NAME, "DiskRefusingWritesSoon")}, 60)
     monitoring.check_inhibition(verdicts, {(NAME, "DiskForcedDeletionSoon")}, 60)
@@ -110,11 +111,16 @@ def _forced(verdicts, writer, disk, monitoring):
     (disk / "filler").unlink()
     wait_until(writer.is_taken, 30, "the broker to take messages")
     verdicts.check("with room beside the store it takes messages again, without a restart", True)
-    segments = len(list((broker.store / "commitlog").iterdir()))
+    writer.write_until(lambda: _segments(broker) > 2, 60)
+    segments = _segments(broker)
     broker.mqadmin("updateBrokerConfig", "-b", broker.address, "-k", "fileReservedTime", "-v", "0")
     broker.mqadmin("deleteExpiredCommitLog", "-b", broker.address)
-    wait_until(lambda: len(list((broker.store / "commitlog").iterdir())) < segments, 60, "expired segments to go")
+    wait_until(lambda: _segments(broker) < segments, 60, "expired segments to go")
     verdicts.check("a shorter fileReservedTime and deleteExpiredCommitLog take expired segments, without a restart", True, f"{segments} before")
+
+
+def _segments(broker):
+    return len(list((broker.store / "commitlog").iterdir()))
 
 
 def _checkpoint_replaced(broker):

@@ -38,8 +38,9 @@ def tried(verdicts, directory):
 
 def _foreign_file(verdicts, stand, intact, ends):
     """a foreign file among the segments: moved out"""
-    foreign = stand.broker.store / "commitlog" / "00000000000000000000.bak"
-    foreign.write_bytes(b"x")
+    segment = stand.broker.store / "commitlog" / f"{0:020d}"
+    foreign = segment.with_suffix(".bak")
+    shutil.copyfile(segment, foreign)
     _refuses(verdicts, stand, "FILE_FOREIGN_NAME")
     foreign.rename(stand.directory / foreign.name)
     _starts(verdicts, stand, "unchanged", ends)
