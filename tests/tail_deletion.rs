@@ -74,5 +74,5 @@ fn a_pipe_or_a_link_is_refused_without_blocking() {
     let logs = LogDir::new();
     std::os::unix::fs::symlink("/dev/zero", logs.live()).unwrap();
     let progress = follow(&logs).poll(1 << 20, |_| panic!("no line"));
-    assert!(matches!(progress.error, Some(FollowError::Open { .. })), "{:?}", progress.error);
+    assert!(matches!(progress.error, Some(FollowError::NotAFile { .. })), "{:?}", progress.error);
 }

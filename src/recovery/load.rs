@@ -17,19 +17,13 @@ use super::pieces::{Reading, Records};
 use super::plan::{FirstMessage, clean_start, file_limit, is_old_enough, raw_first_message, unclean_start};
 use super::queue_table::{QueueLoadFailure, QueueTable};
 use super::record::Names;
+use super::refusal::{EXIT_LEDGER, EXIT_LOAD_FAILED, Refusal};
 use super::release::{LedgerUnclean, Matching, Rules, TruncationTest};
 use super::replay::{Dispatch, Replay, Walk, WalkPlan, Walked};
 use crate::broker::BrokerConf;
 use crate::format::checkpoint::Checkpoint;
 use crate::store::layout::LogKind;
 use crate::units::PhysicalOffset;
-
-/// Exit code of a container whose broker could not load its store (`System.exit(-3)`).
-pub const EXIT_LOAD_FAILED: i32 = 253;
-/// Exit code where the DLedger library ends the process, or an error that nobody catches does (`System.exit(-1)`).
-pub const EXIT_LEDGER: i32 = 255;
-/// Exit code where an exception leaves the broker's own initialization (`BrokerStartup.createBrokerController`: `System.exit(-1)`).
-pub const EXIT_UNCAUGHT: i32 = 255;
 
 /// What load works on.
 #[derive(Debug)]
@@ -67,17 +61,6 @@ impl Setting<'_> {
         let conf = self.conf;
         conf.message_index_enable && (conf.index_file_write_enable || !self.rules.has_rocksdb_index)
     }
-}
-
-/// Why the broker does not start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// Exit code that a container shows.
-    pub exit_code: i32,
-    /// Finding that tells why.
-    pub reason: &'static str,
-    /// The file, where there is one.
-    pub path: Option<PathBuf>,
 }
 
 /// The store in memory.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::disk::{Disk, RecoveryError};
-use super::load::{EXIT_LOAD_FAILED, Refusal};
+use super::refusal::{EXIT_LOAD_FAILED, Refusal};
 use super::release::Rules;
 use super::table_form;
 use crate::broker::BrokerConf;

@@ -57,6 +57,7 @@ pub mod queue;
 pub mod queue_table;
 pub mod queue_truncation;
 pub mod record;
+pub mod refusal;
 pub mod release;
 pub mod replay;
 pub mod reput;

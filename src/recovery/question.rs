@@ -11,12 +11,13 @@ use super::forecast::{
     CommitLogForecast, FilesForecast, Forecast, IndexForecast, LedgerForecast, LogLine, QueueEnds,
     QueueForecast, StartForecast, Totals, Verdict,
 };
-use super::load::{EXIT_LOAD_FAILED, Load, Refusal, Setting};
+use super::load::{Load, Setting};
 use super::loss::Search;
 use super::memory::Memory;
 use super::metadata::Tables;
 use super::parse::{HUGE_LENGTH, Parser, takes_delays};
 use super::pieces::Records;
+use super::refusal::{EXIT_LOAD_FAILED, Refusal};
 use super::release::{READS_MOST, Rules, TruncationTest};
 use super::reput::waits_for_confirm;
 use super::{timer, unmodelled};
@@ -154,7 +155,7 @@ fn foretell(question: &Question, disk: &Disk) -> Result<Forecast, RecoveryError>
         return Ok(Forecast { files: files(&question.root, disk), ..found });
     }
     disk.create_missing(question.root.join("lock"));
-    if reads_tables && let Some(refusal) = timer::open(&tables, disk) {
+    if let Some(refusal) = timer::open(&tables, disk) {
         let found = refused(mode, is_clean, &refusal);
         return Ok(Forecast { files: files(&question.root, disk), ..found });
     }

@@ -6,8 +6,8 @@
 
 use super::disk::{Disk, RecoveryError};
 use super::file_list::{FileList, LoadFailure, Loader};
-use super::load::{EXIT_LOAD_FAILED, EXIT_UNCAUGHT, Refusal};
 use super::metadata::Tables;
+use super::refusal::{EXIT_LOAD_FAILED, EXIT_UNCAUGHT, Refusal};
 
 /// Length of `timerwheel`: two slots of 32 bytes for each second of seven days, whatever the precision.
 const WHEEL_LEN: u64 = 7 * 86_400 * 2 * 32;
