@@ -19,6 +19,7 @@ use axum::http::{Request, StatusCode, header};
 use axum::{Router, response::Response};
 use http_body_util::BodyExt;
 use rocketmq_store_exporter::broker::BrokerConf;
+use rocketmq_store_exporter::confine::Confinement;
 use rocketmq_store_exporter::metrics::StoreCollector;
 use rocketmq_store_exporter::metrics::collector::MetricOptions;
 use rocketmq_store_exporter::preview::{Asked, Surroundings};
@@ -48,6 +49,7 @@ impl Site {
             bad_queues_limit: 20,
             broker: BrokerConf::default(),
             is_broker_told: false,
+            confinement: Confinement::default(),
         };
         let registry = prometheus::Registry::new();
         let collector = StoreCollector::new(Arc::clone(&watcher.observer), options, now);

@@ -9,6 +9,7 @@ use prometheus::proto::MetricFamily;
 use super::catalogue as m;
 use super::families::{Families, number};
 use crate::broker::BrokerConf;
+use crate::confine::{Confinement, Part as Confined};
 use crate::observe::observer::Observer;
 use crate::observe::phase::{Life, Phase, PreviousShutdown, RecoveryPart};
 use crate::observe::picture::{Collector as Part, Picture};
@@ -28,6 +29,8 @@ pub struct MetricOptions {
     pub broker: BrokerConf,
     /// Whether the properties were read: identity is not made up.
     pub is_broker_told: bool,
+    /// What the kernel holds the process to.
+    pub confinement: Confinement,
 }
 
 /// Serves what an [`Observer`] knows.
@@ -64,6 +67,10 @@ impl StoreCollector {
         let observer = self.observer.lock().unwrap_or_else(PoisonError::into_inner);
         let now = (self.clock)();
         exporter(&mut families, &observer);
+        for part in Confined::ALL {
+            let holds = self.options.confinement.holds(part);
+            families.flag(&m::EXPORTER_CONFINED, &[part.as_str()], holds);
+        }
         life(&mut families, &observer.memory.life, observer.picture.as_deref(), now);
         logs(&mut families, &observer);
         self.info(&mut families, &observer);

@@ -1,0 +1,118 @@
+//! The HTTP servers, one an address.
+//!
+//! Ports are bound before anything else: that fails at once where it fails, and needs what is then given up.
+
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::{Error, Sidecar, now, options, system};
+use crate::config::{Config, ListenAddress};
+use crate::web::access::Listener;
+use crate::web::{Answers, Shared, router};
+
+/// How long connections get to end by themselves.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// The HTTP servers, one an address.
+pub(super) struct Servers {
+    running: tokio::task::JoinSet<std::io::Result<()>>,
+    stop: watch::Sender<bool>,
+    bound: Vec<SocketAddr>,
+}
+
+impl Servers {
+    /// Serves on `ports` what `sidecar` knows.
+    pub async fn start(ports: Vec<TcpListener>, sidecar: &Sidecar, config: &Config) -> Result<Self, Error> {
+        let access = Arc::new(options::access(config)?);
+        let shared = Shared {
+            access: Arc::clone(&access),
+            observer: Arc::clone(&sidecar.observer),
+            registry: sidecar.registry.clone(),
+            telemetry_path: config.web.telemetry_path.clone(),
+            answers: Arc::new(Answers::new(
+                options::asked(config),
+                options::surroundings(config.logs_path.as_deref(), &config.store_path),
+                config.preview.max_bytes,
+                config.preview.max_time,
+            )),
+            broker: sidecar.broker.clone(),
+            clock: now,
+        };
+        let (stop, stopped) = watch::channel(false);
+        let mut servers = Self { running: tokio::task::JoinSet::new(), stop, bound: Vec::new() };
+        for port in ports {
+            let start = |port: TcpListener| {
+                let bound = port.local_addr()?;
+                let port = tokio::net::TcpListener::from_std(port)?;
+                Ok((bound, Listener::new(port, Arc::clone(&access))?))
+            };
+            let (bound, listener) = start(port).map_err(system("listen"))?;
+            tracing::info!(address = %bound, "listening");
+            servers.bound.push(bound);
+            let (app, mut stopped) = (router(shared.clone()), stopped.clone());
+            servers.running.spawn(async move {
+                axum::serve(listener, app)
+                    .with_graceful_shutdown(async move {
+                        let _ = stopped.wait_for(|stopped| *stopped).await;
+                    })
+                    .await
+            });
+        }
+        Ok(servers)
+    }
+
+    /// Where people look.
+    pub fn url(&self) -> String {
+        self.bound.first().map(|address| format!("http://{address}")).unwrap_or_default()
+    }
+
+    /// Serves until `end`.
+    pub async fn run(mut self, end: impl Future<Output = ()>) {
+        end.await;
+        let _ = self.stop.send(true);
+        let _ =
+            tokio::time::timeout(GRACE, async { while self.running.join_next().await.is_some() {} }).await;
+    }
+}
+
+/// Binds every address.
+pub(super) fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, Error> {
+    addresses.iter().map(bind_one).collect()
+}
+
+fn bind_one(address: &ListenAddress) -> Result<TcpListener, Error> {
+    let mut last = None;
+    for host in address.hosts() {
+        let bound = (host, address.port).to_socket_addrs().and_then(|addresses| {
+            let listener = TcpListener::bind(addresses.collect::<Vec<_>>().as_slice())?;
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        });
+        match bound {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = Some(error),
+        }
+    }
+    let source = last.unwrap_or_else(|| std::io::ErrorKind::AddrNotAvailable.into());
+    Err(system(format!("listen on {address}"))(source))
+}
+
+/// Resolves at SIGTERM or SIGINT.
+pub(super) async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::error!(%error, "signals cannot be waited for");
+            std::future::pending::<()>().await;
+        }
+    }
+}
