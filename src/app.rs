@@ -9,6 +9,7 @@ mod ground;
 mod options;
 mod servers;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -27,6 +28,7 @@ use crate::observe::pass_loop::{PassLoop, PassLoopOptions};
 use crate::observe::picture::Picture;
 use crate::observe::state_file::{Saved, set_aside};
 use crate::observe::tail_loop::TailLoop;
+use crate::observe::vitals::{Task, Vitals};
 use crate::units::EpochMillis;
 use crate::watch::lines::LogTail;
 use crate::watch::tree::Thoroughness;
@@ -130,11 +132,19 @@ pub fn demo(listen_addresses: &[ListenAddress]) -> Result<(), Error> {
         }
     };
     let url = servers.url();
-    let story = spawn("story", move || {
+    let vitals = Arc::clone(&sidecar.vitals);
+    let story = spawn(Task::Demo.as_str(), move || {
         let mut terminal = std::io::stdout();
-        if let Err(error) = player.play(Pace::default(), &mut clock, &mut Narration::new(&mut terminal, &url))
-        {
-            tracing::error!(%error, "the replay ended early");
+        let mut narration = Narration::new(&mut terminal, &url);
+        let play = AssertUnwindSafe(|| player.play(Pace::default(), &mut clock, &mut narration));
+        // It is not started again: a story cannot be taken up in its middle.
+        match catch_unwind(play) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the replay ended early"),
+            Err(_) => {
+                vitals.panicked(Task::Demo);
+                tracing::error!("the replay panicked");
+            }
         }
     })?;
     runtime.block_on(servers.run(terminated()));
@@ -142,7 +152,7 @@ pub fn demo(listen_addresses: &[ListenAddress]) -> Result<(), Error> {
     // The player goes with its thread, and with it everything that it has written.
     stop.stop();
     if story.join().is_err() {
-        tracing::error!("the replay had panicked");
+        tracing::error!("the replay could not be ended");
     }
     Ok(())
 }
@@ -152,6 +162,7 @@ struct Sidecar {
     observer: Arc<Mutex<Observer>>,
     registry: prometheus::Registry,
     broker: Option<Arc<BrokerConf>>,
+    vitals: Arc<Vitals>,
     threads: Vec<(Waker, JoinHandle<()>)>,
 }
 
@@ -159,7 +170,7 @@ impl Sidecar {
     fn start(config: &Config, ground: Ground, confinement: Confinement) -> Result<Self, Error> {
         let Ground { conf, logs_dir, state_dir } = ground;
         let saved = state_dir.as_deref().and_then(|dir| load_state(dir, &config.store_path));
-        let (mut pass_wake, pass_waker) = Wake::new();
+        let (pass_wake, pass_waker) = Wake::new();
         let mut passes = Passes::new(options::pass_options(config, conf.as_ref(), pass_waker.stopped()));
         if let Some(saved) = &saved {
             saved.restore(&mut passes.tree);
@@ -192,18 +203,22 @@ impl Sidecar {
             logs_dir: logs_dir.clone(),
             version: options::version(config),
         };
-        let pass = PassLoop::new(passes, Arc::clone(&observer), pass_options, now, has_marks);
-        let registry = register(config, conf.clone(), confinement, &observer)?;
+        let mut pass = PassLoop::new(passes, Arc::clone(&observer), pass_options, now, has_marks);
+        let vitals = Arc::new(Vitals::default());
+        let registry = register(config, conf.clone(), confinement, &observer, &vitals)?;
+        let run = |task: Task, allowed, wake, step| run_task(&vitals, task, allowed, wake, step);
         let mut threads = Vec::new();
-        if let Some(tail) = tail {
+        if let Some(mut tail) = tail {
             let (mut wake, waker) = Wake::new();
             if let Some(dir) = &logs_dir {
                 wake.watch(dir);
             }
             let pass_waker = pass_waker.clone();
-            threads.push((waker, spawn("tail", move || tail.run(&mut wake, &pass_waker))?));
+            let step: Step = Box::new(move |wake, beat| tail.run(wake, &pass_waker, beat));
+            threads.push((waker, run(Task::Tail, SLACK, wake, step)?));
         }
-        threads.push((pass_waker, spawn("pass", move || pass.run(&mut pass_wake))?));
+        let step: Step = Box::new(move |wake, beat| pass.run(wake, beat));
+        threads.push((pass_waker, run(Task::Pass, config.budget.time_per_pass + SLACK, pass_wake, step)?));
         let outlook = OutlookLoop {
             foreteller: options::foreteller(config),
             observer: Arc::clone(&observer),
@@ -213,9 +228,10 @@ impl Sidecar {
             keep: config.evidence.starts,
             clock: now,
         };
-        let (mut wake, waker) = Wake::new();
-        threads.push((waker, spawn("outlook", move || outlook.run(&mut wake))?));
-        Ok(Self { observer, registry, broker: conf.map(Arc::new), threads })
+        let (wake, waker) = Wake::new();
+        let step: Step = Box::new(move |wake, beat| outlook.run(wake, beat));
+        threads.push((waker, run(Task::Outlook, config.preview.max_time + SLACK, wake, step)?));
+        Ok(Self { observer, registry, broker: conf.map(Arc::new), vitals, threads })
     }
 
     /// Stops the tail first, so that what is saved at the end is all that was read.
@@ -233,11 +249,30 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
     std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(system(format!("thread {name}")))
 }
 
+/// How long a task may take beyond what it is given.
+const SLACK: Duration = Duration::from_secs(60);
+
+/// What a task does until it is told to stop; with it, how it gives a sign of life.
+type Step = Box<dyn FnMut(&mut Wake, &dyn Fn()) + Send>;
+
+fn run_task(
+    vitals: &Arc<Vitals>,
+    task: Task,
+    allowed: Duration,
+    mut wake: Wake,
+    mut step: Step,
+) -> Result<JoinHandle<()>, Error> {
+    let vitals = Arc::clone(vitals);
+    let run = move || vitals.keep_running(task, allowed, &mut wake, |wake| step(wake, &|| vitals.beat(task)));
+    spawn(task.as_str(), run)
+}
+
 fn register(
     config: &Config,
     conf: Option<BrokerConf>,
     confinement: Confinement,
     observer: &Arc<Mutex<Observer>>,
+    vitals: &Arc<Vitals>,
 ) -> Result<prometheus::Registry, Error> {
     let options = MetricOptions {
         topics_limit: config.topics_limit,
@@ -245,6 +280,7 @@ fn register(
         is_broker_told: conf.is_some(),
         broker: conf.unwrap_or_default(),
         confinement,
+        vitals: Arc::clone(vitals),
     };
     let registry = prometheus::Registry::new();
     let collectors: [Box<dyn prometheus::core::Collector>; 2] = [

@@ -16,6 +16,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "inspect/disk.rs",
             "watch/source.rs",
             "observe/pass_loop.rs",
+            "observe/vitals.rs",
             "demo/lock.rs",
             "confine/system_calls.rs",
         ],

@@ -49,6 +49,7 @@ fn scrape(watcher: &Watcher) -> String {
         broker: BrokerConf::default(),
         is_broker_told: false,
         confinement: Confinement::default(),
+        vitals: Arc::default(),
     };
     let families = StoreCollector::new(Arc::clone(&watcher.observer), options, now).collect();
     let mut text = Vec::new();
@@ -199,6 +200,7 @@ fn the_catalogue_can_be_registered_whole_and_stays_near_three_hundred_series() {
         broker: BrokerConf::default(),
         is_broker_told: true,
         confinement: Confinement::default(),
+        vitals: Arc::default(),
     };
     let collector = StoreCollector::new(Arc::clone(&watcher.observer), options, now);
     assert_eq!(collector.desc().len(), ALL.len());

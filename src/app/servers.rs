@@ -30,6 +30,7 @@ impl Servers {
         let shared = Shared {
             access: Arc::clone(&access),
             observer: Arc::clone(&sidecar.observer),
+            vitals: Arc::clone(&sidecar.vitals),
             registry: sidecar.registry.clone(),
             telemetry_path: config.web.telemetry_path.clone(),
             answers: Arc::new(Answers::new(
