@@ -15,7 +15,7 @@ from system_calls import TRACED, Calls
 
 # An hour of passes at the default interval of 5 s.
 PASSES = 720
-HURRIED = {"follow": {"interval": "100ms", "max_cpu_ratio": 1}, "preview": {"interval": "1s"}}
+HURRIED = {"follow": {"interval": "100ms", "start_interval": "50ms", "max_cpu_ratio": 1}, "preview": {"interval": "1s"}}
 LONG_AGO = 1_000_000
 
 
