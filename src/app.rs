@@ -1,21 +1,23 @@
 //! Builds the parts from the configuration, starts and stops them in order.
 //!
+//! Ports are bound and the directory for the state is made; then what is not needed any more is given up; only then the store is looked at.
+//!
 //! Three threads feed the observer: one follows the broker's logs, one looks at the store, one foretells its next start. HTTP runs on a small tokio runtime and
 //! reads what is known. At the end the store's thread saves the state; nothing else has to be saved.
 
+mod ground;
 mod options;
+mod servers;
 
-use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-
 use crate::broker::BrokerConf;
-use crate::config::{Config, ListenAddress, is_at_or_below};
+use crate::config::{Config, ListenAddress};
+use crate::confine::{Confinement, Writes};
 use crate::demo::{Capture, CaptureError, DemoError, Narration, Pace, Player, SystemClock};
 use crate::metrics::StoreCollector;
 use crate::metrics::collector::MetricOptions;
@@ -26,13 +28,16 @@ use crate::observe::pass_loop::{PassLoop, PassLoopOptions};
 use crate::observe::picture::Picture;
 use crate::observe::state_file::{Saved, set_aside};
 use crate::observe::tail_loop::TailLoop;
+use crate::observe::vitals::{Task, Vitals};
 use crate::units::EpochMillis;
 use crate::watch::lines::LogTail;
 use crate::watch::tree::Thoroughness;
 use crate::watch::wake::{Wake, Waker};
-use crate::web::access::Listener;
-use crate::web::{Answers, Shared, router, server};
 
+use ground::Ground;
+use servers::{Servers, terminated};
+
+pub use ground::confine_reader;
 pub use options::surroundings;
 
 /// Why a command ended before it was told to.
@@ -84,9 +89,12 @@ pub fn now() -> EpochMillis {
 /// When it cannot start, or cannot go on.
 pub fn serve(config: &Config) -> Result<(), Error> {
     tracing::debug!(?config, "configuration");
-    let sidecar = Sidecar::start(config)?;
+    let ports = servers::bind(&config.web.listen_addresses)?;
+    let ground = Ground::prepare(config)?;
+    let confinement = ground.confine(config, ground.writes());
+    let sidecar = Sidecar::start(config, ground, confinement)?;
     let runtime = runtime()?;
-    let outcome = runtime.block_on(Servers::start(&sidecar, config));
+    let outcome = runtime.block_on(Servers::start(ports, &sidecar, config));
     let outcome = outcome.map(|servers| runtime.block_on(servers.run(terminated())));
     sidecar.stop();
     outcome
@@ -99,6 +107,7 @@ pub fn serve(config: &Config) -> Result<(), Error> {
 /// When it cannot start, or cannot go on.
 pub fn demo(listen_addresses: &[ListenAddress]) -> Result<(), Error> {
     let (mut clock, stop) = SystemClock::new();
+    let ports = servers::bind(listen_addresses)?;
     let mut player = Player::prepare(Capture::embedded()?, now())?;
     let dirs = player.dirs().clone();
     let release = player.manifest().release.clone();
@@ -110,9 +119,11 @@ pub fn demo(listen_addresses: &[ListenAddress]) -> Result<(), Error> {
     config.follow.interval = Duration::from_secs(1);
     config.web.listen_addresses = listen_addresses.to_vec();
 
-    let sidecar = Sidecar::start(&config)?;
+    let ground = Ground::prepare(&config)?;
+    let confinement = ground.confine(&config, Writes::Play(dirs.home));
+    let sidecar = Sidecar::start(&config, ground, confinement)?;
     let runtime = runtime()?;
-    let servers = match runtime.block_on(Servers::start(&sidecar, &config)) {
+    let servers = match runtime.block_on(Servers::start(ports, &sidecar, &config)) {
         Ok(servers) => servers,
         Err(error) => {
             // Before the player's directory goes, whoever writes to it must have ended.
@@ -121,11 +132,19 @@ pub fn demo(listen_addresses: &[ListenAddress]) -> Result<(), Error> {
         }
     };
     let url = servers.url();
-    let story = spawn("story", move || {
+    let vitals = Arc::clone(&sidecar.vitals);
+    let story = spawn(Task::Demo.as_str(), move || {
         let mut terminal = std::io::stdout();
-        if let Err(error) = player.play(Pace::default(), &mut clock, &mut Narration::new(&mut terminal, &url))
-        {
-            tracing::error!(%error, "the replay ended early");
+        let mut narration = Narration::new(&mut terminal, &url);
+        let play = AssertUnwindSafe(|| player.play(Pace::default(), &mut clock, &mut narration));
+        // It is not started again: a story cannot be taken up in its middle.
+        match catch_unwind(play) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the replay ended early"),
+            Err(_) => {
+                vitals.panicked(Task::Demo);
+                tracing::error!("the replay panicked");
+            }
         }
     })?;
     runtime.block_on(servers.run(terminated()));
@@ -133,7 +152,7 @@ pub fn demo(listen_addresses: &[ListenAddress]) -> Result<(), Error> {
     // The player goes with its thread, and with it everything that it has written.
     stop.stop();
     if story.join().is_err() {
-        tracing::error!("the replay had panicked");
+        tracing::error!("the replay could not be ended");
     }
     Ok(())
 }
@@ -143,16 +162,15 @@ struct Sidecar {
     observer: Arc<Mutex<Observer>>,
     registry: prometheus::Registry,
     broker: Option<Arc<BrokerConf>>,
+    vitals: Arc<Vitals>,
     threads: Vec<(Waker, JoinHandle<()>)>,
 }
 
 impl Sidecar {
-    fn start(config: &Config) -> Result<Self, Error> {
-        let conf = options::read_broker_conf(config);
-        let logs_dir = config.logs_path.clone().or_else(|| options::find_logs(&config.store_path));
-        let state_dir = state_dir(config)?;
+    fn start(config: &Config, ground: Ground, confinement: Confinement) -> Result<Self, Error> {
+        let Ground { conf, logs_dir, state_dir } = ground;
         let saved = state_dir.as_deref().and_then(|dir| load_state(dir, &config.store_path));
-        let (mut pass_wake, pass_waker) = Wake::new();
+        let (pass_wake, pass_waker) = Wake::new();
         let mut passes = Passes::new(options::pass_options(config, conf.as_ref(), pass_waker.stopped()));
         if let Some(saved) = &saved {
             saved.restore(&mut passes.tree);
@@ -185,18 +203,22 @@ impl Sidecar {
             logs_dir: logs_dir.clone(),
             version: options::version(config),
         };
-        let pass = PassLoop::new(passes, Arc::clone(&observer), pass_options, now, has_marks);
-        let registry = register(config, conf.clone(), &observer)?;
+        let mut pass = PassLoop::new(passes, Arc::clone(&observer), pass_options, now, has_marks);
+        let vitals = Arc::new(Vitals::default());
+        let registry = register(config, conf.clone(), confinement, &observer, &vitals)?;
+        let run = |task: Task, allowed, wake, step| run_task(&vitals, task, allowed, wake, step);
         let mut threads = Vec::new();
-        if let Some(tail) = tail {
+        if let Some(mut tail) = tail {
             let (mut wake, waker) = Wake::new();
             if let Some(dir) = &logs_dir {
                 wake.watch(dir);
             }
             let pass_waker = pass_waker.clone();
-            threads.push((waker, spawn("tail", move || tail.run(&mut wake, &pass_waker))?));
+            let step: Step = Box::new(move |wake, beat| tail.run(wake, &pass_waker, beat));
+            threads.push((waker, run(Task::Tail, SLACK, wake, step)?));
         }
-        threads.push((pass_waker, spawn("pass", move || pass.run(&mut pass_wake))?));
+        let step: Step = Box::new(move |wake, beat| pass.run(wake, beat));
+        threads.push((pass_waker, run(Task::Pass, config.budget.time_per_pass + SLACK, pass_wake, step)?));
         let outlook = OutlookLoop {
             foreteller: options::foreteller(config),
             observer: Arc::clone(&observer),
@@ -206,9 +228,10 @@ impl Sidecar {
             keep: config.evidence.starts,
             clock: now,
         };
-        let (mut wake, waker) = Wake::new();
-        threads.push((waker, spawn("outlook", move || outlook.run(&mut wake))?));
-        Ok(Self { observer, registry, broker: conf.map(Arc::new), threads })
+        let (wake, waker) = Wake::new();
+        let step: Step = Box::new(move |wake, beat| outlook.run(wake, beat));
+        threads.push((waker, run(Task::Outlook, config.preview.max_time + SLACK, wake, step)?));
+        Ok(Self { observer, registry, broker: conf.map(Arc::new), vitals, threads })
     }
 
     /// Stops the tail first, so that what is saved at the end is all that was read.
@@ -226,16 +249,38 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
     std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(system(format!("thread {name}")))
 }
 
+/// How long a task may take beyond what it is given.
+const SLACK: Duration = Duration::from_secs(60);
+
+/// What a task does until it is told to stop; with it, how it gives a sign of life.
+type Step = Box<dyn FnMut(&mut Wake, &dyn Fn()) + Send>;
+
+fn run_task(
+    vitals: &Arc<Vitals>,
+    task: Task,
+    allowed: Duration,
+    mut wake: Wake,
+    mut step: Step,
+) -> Result<JoinHandle<()>, Error> {
+    let vitals = Arc::clone(vitals);
+    let run = move || vitals.keep_running(task, allowed, &mut wake, |wake| step(wake, &|| vitals.beat(task)));
+    spawn(task.as_str(), run)
+}
+
 fn register(
     config: &Config,
     conf: Option<BrokerConf>,
+    confinement: Confinement,
     observer: &Arc<Mutex<Observer>>,
+    vitals: &Arc<Vitals>,
 ) -> Result<prometheus::Registry, Error> {
     let options = MetricOptions {
         topics_limit: config.topics_limit,
         bad_queues_limit: config.bad_queues_limit,
         is_broker_told: conf.is_some(),
         broker: conf.unwrap_or_default(),
+        confinement,
+        vitals: Arc::clone(vitals),
     };
     let registry = prometheus::Registry::new();
     let collectors: [Box<dyn prometheus::core::Collector>; 2] = [
@@ -258,40 +303,11 @@ const ONE_LOOK: Duration = Duration::from_secs(3600);
 #[must_use]
 pub fn inspect(config: &Config) -> Picture {
     let conf = options::read_broker_conf(config);
+    confine_reader(&config.store_path, conf.as_ref(), None);
     let mut options = options::pass_options(config, conf.as_ref(), Arc::default());
     // There is no next look that could go on.
     (options.time_budget, options.byte_budget) = (ONE_LOOK, u64::MAX);
     Passes::new(options).look(Thoroughness::Thorough, now()).picture
-}
-
-/// The configured place, or the usual one of the system; never below the store.
-fn state_dir(config: &Config) -> Result<Option<PathBuf>, Error> {
-    let (dir, is_told) = match &config.state_path {
-        Some(dir) => (dir.clone(), true),
-        None => {
-            let base = std::env::var_os("XDG_STATE_HOME")
-                .map(PathBuf::from)
-                .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state")));
-            let Some(base) = base else {
-                tracing::warn!(
-                    "no place for the state was found, give --state.path; nothing outlives a restart"
-                );
-                return Ok(None);
-            };
-            (base.join("rocketmq-store-exporter"), false)
-        }
-    };
-    if is_at_or_below(&config.store_path, &dir) {
-        return Err(Error::StateInStore { state: dir, store: config.store_path.clone() });
-    }
-    match std::fs::create_dir_all(&dir) {
-        Ok(()) => Ok(Some(dir)),
-        Err(source) if is_told => Err(system(dir.display().to_string())(source)),
-        Err(error) => {
-            tracing::warn!(dir = %dir.display(), %error, "no place for the state, give --state.path; nothing outlives a restart");
-            Ok(None)
-        }
-    }
 }
 
 fn load_state(dir: &Path, store: &Path) -> Option<Saved> {
@@ -313,100 +329,4 @@ fn runtime() -> Result<tokio::runtime::Runtime, Error> {
         .enable_all()
         .build()
         .map_err(system("runtime"))
-}
-
-/// How long connections get to end by themselves.
-const GRACE: Duration = Duration::from_millis(500);
-
-/// The HTTP servers, one an address.
-struct Servers {
-    running: tokio::task::JoinSet<()>,
-    stop: CancellationToken,
-    bound: Vec<SocketAddr>,
-}
-
-impl Servers {
-    async fn start(sidecar: &Sidecar, config: &Config) -> Result<Self, Error> {
-        let access = Arc::new(options::access(config)?);
-        let shared = Shared {
-            access: Arc::clone(&access),
-            observer: Arc::clone(&sidecar.observer),
-            registry: sidecar.registry.clone(),
-            telemetry_path: config.web.telemetry_path.clone(),
-            answers: Arc::new(Answers::new(
-                options::asked(config),
-                surroundings(config.logs_path.as_deref(), &config.store_path),
-                config.preview.max_bytes,
-                config.preview.max_time,
-            )),
-            broker: sidecar.broker.clone(),
-            clock: now,
-        };
-        let seats = server::Seats::for_this_process();
-        let mut servers =
-            Self { running: tokio::task::JoinSet::new(), stop: CancellationToken::new(), bound: Vec::new() };
-        for address in &config.web.listen_addresses {
-            let listener = bind(address).await?;
-            let bound = listener.local_addr().map_err(system(address.to_string()))?;
-            let listener = Listener::new(listener, Arc::clone(&access));
-            tracing::info!(address = %bound, "listening");
-            servers.bound.push(bound);
-            servers.running.spawn(server::serve(
-                listener,
-                router(shared.clone()),
-                Arc::clone(&seats),
-                servers.stop.clone(),
-            ));
-        }
-        Ok(servers)
-    }
-
-    /// Where people look.
-    fn url(&self) -> String {
-        self.bound.first().map(|address| format!("http://{address}")).unwrap_or_default()
-    }
-
-    /// Serves until `end`.
-    async fn run(mut self, end: impl Future<Output = ()>) {
-        end.await;
-        self.stop.cancel();
-        let _ =
-            tokio::time::timeout(GRACE, async { while self.running.join_next().await.is_some() {} }).await;
-    }
-}
-
-async fn bind(address: &ListenAddress) -> Result<TcpListener, Error> {
-    let mut last = None;
-    for host in address.hosts() {
-        let addresses: Vec<SocketAddr> = match tokio::net::lookup_host((host, address.port)).await {
-            Ok(addresses) => addresses.collect(),
-            Err(error) => {
-                last = Some(error);
-                continue;
-            }
-        };
-        match TcpListener::bind(addresses.as_slice()).await {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = Some(error),
-        }
-    }
-    let source = last.unwrap_or_else(|| std::io::ErrorKind::AddrNotAvailable.into());
-    Err(system(format!("listen on {address}"))(source))
-}
-
-/// Resolves at SIGTERM or SIGINT.
-async fn terminated() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        }
-        (Err(error), _) | (_, Err(error)) => {
-            tracing::error!(%error, "signals cannot be waited for");
-            std::future::pending::<()>().await;
-        }
-    }
 }

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`label`] | closed sets of words |
 //! | [`units`] | positions and times as types |
+//! | [`confine`] | what the process gives up |
 //! | [`format`](mod@format) | what bytes mean |
 //! | [`broker`] | what the broker was told, and which release it is |
 //! | [`store`] | where bytes are, and how to copy them out |
@@ -27,6 +28,7 @@ pub mod app;
 pub mod broker;
 pub mod cli;
 pub mod config;
+pub mod confine;
 pub mod demo;
 pub mod format;
 pub mod inspect;

@@ -99,6 +99,7 @@ evidence:
   starts: 3
   max_bytes: 16MiB
 read_mode: auto
+confine: auto
 ";
     assert_eq!(stdout(&output), expected);
 }

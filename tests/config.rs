@@ -94,6 +94,7 @@ topics: {limit: -1}
 bad_queues: {limit: 1001}
 evidence: {starts: many, max_bytes: 1}
 read_mode: [mmap]
+confine: sometimes
 budgets: {}
 "#;
     let found = problems(load_text(yaml, &[]));
@@ -117,6 +118,7 @@ budgets: {}
         "evidence.starts: \"many\": a whole number from 0 to 100",
         "evidence.max_bytes: 1: an amount of bytes such as 4194304 or 64MiB, at least 64KiB",
         "read_mode: [\"mmap\"]: one of auto, pread",
+        "confine: \"sometimes\": one of auto, off",
     ];
     assert_eq!(found, expected);
 }

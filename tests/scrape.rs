@@ -19,6 +19,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use prometheus::core::Collector;
 use prometheus::{Encoder, TextEncoder};
 use rocketmq_store_exporter::broker::BrokerConf;
+use rocketmq_store_exporter::confine::Confinement;
 use rocketmq_store_exporter::demo::manifest::{Happening, Recorded};
 use rocketmq_store_exporter::demo::{Capture, Stage, StoreFiles, TimeShift};
 use rocketmq_store_exporter::metrics::StoreCollector;
@@ -47,6 +48,8 @@ fn scrape(watcher: &Watcher) -> String {
         bad_queues_limit: 20,
         broker: BrokerConf::default(),
         is_broker_told: false,
+        confinement: Confinement::default(),
+        vitals: Arc::default(),
     };
     let families = StoreCollector::new(Arc::clone(&watcher.observer), options, now).collect();
     let mut text = Vec::new();
@@ -196,6 +199,8 @@ fn the_catalogue_can_be_registered_whole_and_stays_near_three_hundred_series() {
         bad_queues_limit: 0,
         broker: BrokerConf::default(),
         is_broker_told: true,
+        confinement: Confinement::default(),
+        vitals: Arc::default(),
     };
     let collector = StoreCollector::new(Arc::clone(&watcher.observer), options, now);
     assert_eq!(collector.desc().len(), ALL.len());

@@ -12,16 +12,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use axum::{Router, response::Response};
 use http_body_util::BodyExt;
 use rocketmq_store_exporter::broker::BrokerConf;
+use rocketmq_store_exporter::confine::Confinement;
 use rocketmq_store_exporter::metrics::StoreCollector;
 use rocketmq_store_exporter::metrics::collector::MetricOptions;
+use rocketmq_store_exporter::observe::picture::Collector;
+use rocketmq_store_exporter::observe::vitals::{Task, Vitals};
 use rocketmq_store_exporter::preview::{Asked, Surroundings};
+use rocketmq_store_exporter::watch::wake::Wake;
 use rocketmq_store_exporter::web::access::Access;
 use rocketmq_store_exporter::web::{Answers, Shared, router};
 use serde_json::Value;
@@ -32,6 +36,7 @@ use watcher::{Watcher, now};
 struct Site {
     dir: tempfile::TempDir,
     watcher: Watcher,
+    vitals: Arc<Vitals>,
     router: Router,
 }
 
@@ -43,17 +48,21 @@ impl Site {
         unpack("5.2.0-plain-killed.tar.gz", "killed", &path("store"));
         prepare(&path("store"));
         let watcher = Watcher::start(&path("store"), &path("logs"), &path("state"));
+        let vitals = Arc::new(Vitals::default());
         let options = MetricOptions {
             topics_limit: 50,
             bad_queues_limit: 20,
             broker: BrokerConf::default(),
             is_broker_told: false,
+            confinement: Confinement::default(),
+            vitals: Arc::clone(&vitals),
         };
         let registry = prometheus::Registry::new();
         let collector = StoreCollector::new(Arc::clone(&watcher.observer), options, now);
         registry.register(Box::new(collector)).unwrap();
         let shared = Shared {
             observer: Arc::clone(&watcher.observer),
+            vitals: Arc::clone(&vitals),
             registry,
             telemetry_path: "/metrics".to_owned(),
             answers: Arc::new(Answers::new(
@@ -73,7 +82,7 @@ impl Site {
             broker: None,
             clock: now,
         };
-        Self { dir, watcher, router: router(shared) }
+        Self { dir, watcher, vitals, router: router(shared) }
     }
 
     fn seen(prepare: impl FnOnce(&std::path::Path)) -> Self {
@@ -109,6 +118,61 @@ async fn health_depends_on_nothing() {
     fs::remove_dir_all(site.dir.path().join("store")).unwrap();
     for path in ["/-/healthy", "/-/ready", "/", "/metrics", "/api/v1/store", "/api/v1/events"] {
         assert_eq!(site.get(path).await.0, StatusCode::OK, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_hangs_makes_the_exporter_unhealthy_and_is_named() {
+    let site = Site::seen(|_| {});
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let vitals = Arc::clone(&site.vitals);
+    let (mut wake, _waker) = Wake::new();
+    let task = std::thread::spawn(move || {
+        vitals.keep_running(Task::Pass, Duration::from_millis(1), &mut wake, |_| {
+            let _ = released.recv();
+        });
+    });
+    while site.vitals.stuck(Instant::now()).is_empty() {
+        std::thread::yield_now();
+    }
+    let (status, text) = site.get("/-/healthy").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(text.starts_with("pass has given no sign of life for "), "{text}");
+    assert_eq!(site.get("/-/ready").await.0, StatusCode::OK);
+    let metrics = site.get("/metrics").await.1;
+    assert!(metrics.contains("rocketmq_store_exporter_task_stuck{task=\"pass\"} 1\n"), "{metrics}");
+    release.send(()).unwrap();
+    task.join().unwrap();
+    assert_eq!(site.get("/-/healthy").await, (StatusCode::OK, "healthy\n".to_owned()));
+}
+
+#[tokio::test]
+async fn a_task_that_panics_is_counted_at_the_metrics_and_started_again() {
+    let site = Site::seen(|_| {});
+    let (mut wake, _waker) = Wake::new();
+    let mut runs = 0;
+    site.vitals.keep_running(Task::Tail, Duration::from_secs(60), &mut wake, |_| {
+        runs += 1;
+        assert!(runs > 1, "the first run ends badly");
+    });
+    let metrics = site.get("/metrics").await.1;
+    for (task, panics) in [("tail", 1), ("pass", 0)] {
+        let line = format!("rocketmq_store_exporter_panics_total{{task=\"{task}\"}} {panics}\n");
+        assert!(metrics.contains(&line), "{metrics}");
+    }
+    assert_eq!(site.get("/-/healthy").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn every_collector_tells_when_it_last_came_through() {
+    let site = Site::seen(|store| fs::create_dir(store.with_file_name("logs")).unwrap());
+    let metrics = site.get("/metrics").await.1;
+    for collector in Collector::ALL {
+        let series = format!(
+            "rocketmq_store_collector_last_success_timestamp_seconds{{collector=\"{}\"}} ",
+            collector.as_str()
+        );
+        assert!(metrics.contains(&series), "{series} is missing in {metrics}");
     }
 }
 

@@ -4,7 +4,7 @@
 //! (`ROCKETMQ_VERSION`), the running process where the pod shares its process namespace, the jars in `ROCKETMQ_HOME`, and at
 //! last lines that only some releases print.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::label::label_set;
 
@@ -87,9 +87,7 @@ impl Places<'_> {
             return Some(detected(version, VersionSource::Process));
         }
         let lib = Path::new(self.home.as_deref()?).join("lib");
-        let names =
-            std::fs::read_dir(lib).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        names.filter_map(|name| of_jar(&name)).next().map(|version| detected(version, VersionSource::Jar))
+        of_jars(&lib).map(|version| detected(version, VersionSource::Jar))
     }
 }
 
@@ -123,12 +121,27 @@ fn of_jar(path: &str) -> Option<String> {
     parse(version).map(|_| version.to_owned())
 }
 
-/// The release of a running process, by its command line or the jars that it has open.
+/// The release by the jars in a directory.
+fn of_jars(lib: &Path) -> Option<String> {
+    let names = std::fs::read_dir(lib).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.filter_map(|name| of_jar(&name)).next()
+}
+
+/// The release by the class path of a command line: its jars, or the directories of jars that it names as `lib/*`, as the broker's
+/// own scripts do.
+fn of_command_line(command_line: &[u8]) -> Option<String> {
+    let words = || command_line.split(|byte| *byte == 0 || *byte == b':').map(String::from_utf8_lossy);
+    words().find_map(|word| of_jar(&word)).or_else(|| {
+        let dirs = words().filter_map(|word| word.strip_suffix("/*").map(PathBuf::from));
+        dirs.filter(|dir| dir.is_absolute()).find_map(|dir| of_jars(&dir))
+    })
+}
+
+/// The release of a running process, by its command line or the jars that it has open. The kernel tells a confined process only the
+/// former.
 fn of_process(pid: i32) -> Option<String> {
     let proc = Path::new("/proc").join(pid.to_string());
-    let command_line = std::fs::read(proc.join("cmdline")).ok()?;
-    let mut words = command_line.split(|byte| *byte == 0 || *byte == b':').map(String::from_utf8_lossy);
-    if let Some(version) = words.find_map(|word| of_jar(&word)) {
+    if let Some(version) = of_command_line(&std::fs::read(proc.join("cmdline")).ok()?) {
         return Some(version);
     }
     let open = std::fs::read_dir(proc.join("fd")).ok()?;
@@ -145,6 +158,18 @@ mod tests {
         assert_eq!(of_jar("/opt/rocketmq/lib/rocketmq-store-5.2.0.jar").as_deref(), Some("5.2.0"));
         assert_eq!(of_jar("rocketmq-store-latest.jar"), None);
         assert_eq!(of_jar("rocketmq-client-5.2.0.jar"), None);
+    }
+
+    #[test]
+    fn the_class_path_of_the_broker_s_own_scripts_leads_to_its_jars() {
+        let home = tempfile::tempdir().unwrap();
+        let lib = home.path().join("lib");
+        std::fs::create_dir(&lib).unwrap();
+        let command_line = format!("java\0-cp\0.:{0}/bin/../conf:{0}/lib/*:\0Main\0", home.path().display());
+        assert_eq!(of_command_line(command_line.as_bytes()), None);
+        std::fs::write(lib.join("rocketmq-store-5.2.0.jar"), b"").unwrap();
+        assert_eq!(of_command_line(command_line.as_bytes()).as_deref(), Some("5.2.0"));
+        assert_eq!(of_command_line(b"java\0-cp\0lib/*\0").as_deref(), None);
     }
 
     #[test]

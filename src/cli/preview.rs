@@ -121,8 +121,12 @@ struct Read {
 }
 
 impl Read {
+    /// What the answer goes by. From then on all that is left to do is to read.
     fn settled(&self) -> Result<Assumption, PreviewError> {
-        Assumption::settle(&self.asked, &self.around)
+        let assumption = Assumption::settle(&self.asked, &self.around)?;
+        let question = &assumption.question;
+        app::confine_reader(&question.root, Some(&question.conf), self.around.logs.as_deref());
+        Ok(assumption)
     }
 }
 

@@ -28,7 +28,7 @@ pub use place::is_at_or_below;
 pub use problem::{Origin, Problem};
 pub use quantity::{duration_text, parse_bytes, parse_duration};
 pub use values::{
-    BrokerMode, BrokerOptions, BudgetOptions, Config, EvidenceOptions, FollowOptions, LogFormat, LogLevel,
-    LogOptions, ReadMode, WebOptions, Word,
+    BrokerMode, BrokerOptions, BudgetOptions, Config, ConfineMode, EvidenceOptions, FollowOptions, LogFormat,
+    LogLevel, LogOptions, ReadMode, WebOptions, Word,
 };
 pub use web_file::read as read_web_file;

@@ -39,6 +39,9 @@ pub struct Raw {
     /// How bytes of the store are read: `auto` (segments of the log through mappings where the file system allows it, the rest
     /// with `pread`) or `pread`. Default `auto`.
     pub read_mode: Value,
+    /// What the process gives up before it looks at the store: `auto` (whatever it does not need, as far as the kernel can) or `off`,
+    /// for a store of which parts lie behind links that are made later. Default `auto`.
+    pub confine: Value,
 }
 
 /// Keys below `store`.
@@ -189,6 +192,7 @@ impl Default for Raw {
             bad_queues: BadQueues { limit: 20.into() },
             evidence: Evidence { starts: 3.into(), max_bytes: "16MiB".into() },
             read_mode: "auto".into(),
+            confine: "auto".into(),
         }
     }
 }

@@ -9,8 +9,8 @@ use serde_yaml::Value;
 use super::layers::{Origins, shown};
 use super::raw::Raw;
 use super::values::{
-    BrokerOptions, BudgetOptions, Config, EvidenceOptions, FollowOptions, LogFormat, LogLevel, LogOptions,
-    PreviewOptions, ReadMode, WebOptions, Word,
+    BrokerOptions, BudgetOptions, Config, ConfineMode, EvidenceOptions, FollowOptions, LogFormat, LogLevel,
+    LogOptions, PreviewOptions, ReadMode, WebOptions, Word,
 };
 use super::{ListenAddress, Origin, Problem, duration_text, is_at_or_below, parse_bytes, parse_duration};
 
@@ -69,6 +69,7 @@ pub(super) fn check(raw: &Raw, origins: &Origins) -> Result<Config, Vec<Problem>
             max_bytes: seen.bytes("evidence.max_bytes", &raw.evidence.max_bytes, "64KiB"),
         },
         read_mode: seen.word("read_mode", &raw.read_mode, ReadMode::Auto),
+        confine: seen.word("confine", &raw.confine, ConfineMode::Auto),
     };
     seen.keys_against_each_other(raw, &config);
     if seen.problems.is_empty() { Ok(config) } else { Err(seen.problems) }

@@ -34,6 +34,8 @@ pub struct Config {
     pub evidence: EvidenceOptions,
     /// `read_mode`: how bytes are read.
     pub read_mode: ReadMode,
+    /// `confine`: what the process gives up.
+    pub confine: ConfineMode,
 }
 
 impl Config {
@@ -161,6 +163,15 @@ words! {
         Auto = "auto",
         /// Everything through read calls.
         Pread = "pread",
+    }
+}
+words! {
+    /// What the process gives up before it looks at the store.
+    ConfineMode {
+        /// Whatever it does not need, as far as the kernel can.
+        Auto = "auto",
+        /// Nothing.
+        Off = "off",
     }
 }
 words! {

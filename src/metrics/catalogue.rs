@@ -48,6 +48,9 @@ metrics! {
     COLLECTOR_LAST_SUCCESS Gauge "collector_last_success_timestamp_seconds" ["collector"] "When a part of a pass last came through."
     EXPORTER_READ_BYTES Counter "exporter_read_bytes_total" [] "Bytes copied out of the store since the exporter started."
     EXPORTER_READ_ERRORS Counter "exporter_read_errors_total" ["reason"] "Reads of the store that failed since the exporter started; gone means a file vanished between listing and opening, which is normal."
+    EXPORTER_CONFINED Gauge "exporter_confined" ["part"] "Whether the kernel holds the exporter to what it needs: its paths, no further connections, no privileges, no system calls that change what it reads."
+    EXPORTER_PANICS Counter "exporter_panics_total" ["task"] "Panics of a task since the exporter started; it is started again each time."
+    EXPORTER_TASK_STUCK Gauge "exporter_task_stuck" ["task"] "Whether a task gives no sign of life though it should, and waits for no disk; /-/healthy answers 503 then."
     EXPORTER_SERIES_SUPPRESSED Gauge "exporter_series_suppressed" ["collector"] "Topics or queues without series of their own because of a limit."
 
     BROKER_INFO Gauge "broker_info" ["cluster_name" "broker_name" "broker_id" "broker_role" "broker_version" "version_source" "log_kind" "queue_kind"] "1, with what is known of the broker; empty labels are unknown."

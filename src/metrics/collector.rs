@@ -2,6 +2,7 @@
 //! `store_families`.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
@@ -9,9 +10,11 @@ use prometheus::proto::MetricFamily;
 use super::catalogue as m;
 use super::families::{Families, number};
 use crate::broker::BrokerConf;
+use crate::confine::{Confinement, Part as Confined};
 use crate::observe::observer::Observer;
 use crate::observe::phase::{Life, Phase, PreviousShutdown, RecoveryPart};
 use crate::observe::picture::{Collector as Part, Picture};
+use crate::observe::vitals::{Task, Vitals};
 use crate::store::layout::RootState;
 use crate::store::source::bytes_read;
 use crate::units::EpochMillis;
@@ -28,6 +31,10 @@ pub struct MetricOptions {
     pub broker: BrokerConf,
     /// Whether the properties were read: identity is not made up.
     pub is_broker_told: bool,
+    /// What the kernel holds the process to.
+    pub confinement: Confinement,
+    /// How the tasks fare.
+    pub vitals: Arc<Vitals>,
 }
 
 /// Serves what an [`Observer`] knows.
@@ -64,6 +71,16 @@ impl StoreCollector {
         let observer = self.observer.lock().unwrap_or_else(PoisonError::into_inner);
         let now = (self.clock)();
         exporter(&mut families, &observer);
+        for part in Confined::ALL {
+            let holds = self.options.confinement.holds(part);
+            families.flag(&m::EXPORTER_CONFINED, &[part.as_str()], holds);
+        }
+        let stuck = self.options.vitals.stuck(Instant::now());
+        for task in Task::ALL {
+            families.count(&m::EXPORTER_PANICS, &[task.as_str()], self.options.vitals.panics(task));
+            let is_stuck = stuck.iter().any(|stuck| stuck.task == task);
+            families.flag(&m::EXPORTER_TASK_STUCK, &[task.as_str()], is_stuck);
+        }
         life(&mut families, &observer.memory.life, observer.picture.as_deref(), now);
         logs(&mut families, &observer);
         self.info(&mut families, &observer);

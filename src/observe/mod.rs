@@ -23,3 +23,4 @@ pub mod shrinkage;
 pub mod state_file;
 pub mod tail_loop;
 pub mod verification;
+pub mod vitals;

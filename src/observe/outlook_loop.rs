@@ -48,8 +48,8 @@ impl OutlookLoop {
         self.observer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks until told to stop.
-    pub fn run(self, wake: &mut Wake) {
+    /// Looks until told to stop. Gives a sign of life with `beat`.
+    pub fn run(&self, wake: &mut Wake, beat: &dyn Fn()) {
         let mut has_failed = false;
         let mut made: Option<(Option<Phase>, Instant, Duration)> = None;
         loop {
@@ -77,6 +77,7 @@ impl OutlookLoop {
                 }
                 has_failed = outcome.is_err();
             }
+            beat();
             if wake.wait(PULSE) == Woken::ByStop {
                 return;
             }

@@ -99,11 +99,12 @@ impl PassLoop {
         self.observer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks until told to stop, and saves what is known at the end.
-    pub fn run(mut self, wake: &mut Wake) {
+    /// Looks until told to stop, and saves what is known at the end. Gives a sign of life with `beat`.
+    pub fn run(&mut self, wake: &mut Wake, beat: &dyn Fn()) {
         let mut watched: Option<PathBuf> = None;
         loop {
             let is_outdated = self.look();
+            beat();
             if let Some(layout) = self.passes.layout()
                 && watched.as_ref() != Some(&layout.root)
             {
@@ -112,7 +113,7 @@ impl PassLoop {
                 }
                 watched = Some(layout.root.clone());
             }
-            if !is_outdated && !self.wait(wake) {
+            if !is_outdated && !self.wait(wake, beat) {
                 self.save();
                 return;
             }
@@ -120,7 +121,7 @@ impl PassLoop {
     }
 
     /// Waits until the next pass is due; `false` to stop.
-    fn wait(&mut self, wake: &mut Wake) -> bool {
+    fn wait(&mut self, wake: &mut Wake, beat: &dyn Fn()) -> bool {
         let began = Instant::now();
         let idle = self.cost.div_f64(self.options.max_cpu_ratio);
         let mut due =
@@ -130,6 +131,7 @@ impl PassLoop {
             if left.is_zero() {
                 return true;
             }
+            beat();
             match wake.wait(left.min(PULSE)) {
                 Woken::ByStop => return false,
                 Woken::ByRequest => return true,

@@ -37,10 +37,11 @@ impl TailLoop {
         (report, is_look_due)
     }
 
-    /// Looks until told to stop; asks `pass` for a look at the store when a line tells of one to be due.
-    pub fn run(mut self, wake: &mut Wake, pass: &Waker) {
+    /// Looks until told to stop; asks `pass` for a look at the store when a line tells of one to be due. Gives a sign of life with `beat`.
+    pub fn run(&mut self, wake: &mut Wake, pass: &Waker, beat: &dyn Fn()) {
         loop {
             let (report, is_look_due) = self.look();
+            beat();
             if is_look_due {
                 pass.request();
             }

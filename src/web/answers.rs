@@ -19,6 +19,7 @@ use super::api::{Pairs, one};
 use super::error::ApiError;
 use super::router::Shared;
 use crate::observe::phase::Phase;
+use crate::observe::vitals::Task;
 use crate::preview::assumption::{Assumption, BrokerState};
 use crate::preview::comparison::{self, Columns, Comparison};
 use crate::preview::{Asked, Preview, PreviewError, QueueScope, Surroundings};
@@ -133,11 +134,20 @@ async fn answer(
     let permit = shared.answers.running.try_acquire().map_err(|_| ApiError::Busy)?;
     let answers = Arc::clone(&shared.answers);
     let run = move || answers.run(&asked, &around, &wanted, before);
-    let given = tokio::task::spawn_blocking(run).await.map_err(|_| ApiError::Failed)??;
+    let given = tokio::task::spawn_blocking(run).await.map_err(|error| failed(&shared, &error))??;
     drop(permit);
     *held = Some(given.clone());
     let body = Body::from(given.body.to_vec());
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// An answer that was not finished.
+fn failed(shared: &Shared, error: &tokio::task::JoinError) -> ApiError {
+    if error.is_panic() {
+        shared.vitals.panicked(Task::Http);
+    }
+    tracing::error!(%error, "an answer was not finished");
+    ApiError::Failed
 }
 
 impl Answers {

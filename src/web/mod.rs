@@ -9,7 +9,7 @@
 //! | `GET /preview` | the page for people: what the next start would do |
 //! | `GET /assets/…` | what the page is made of |
 //! | `GET /metrics` | the metrics, as text 0.0.4 or OpenMetrics; the path can be configured |
-//! | `GET /-/healthy` | 200 as long as the process lives |
+//! | `GET /-/healthy` | 200 as long as the process lives and its tasks go on; else 503 and which one does not |
 //! | `GET /-/ready` | 200 once configuration is read and HTTP is up; no matter what the broker does |
 //! | `GET /api/v1/store` | what is known of broker and store |
 //! | `GET /api/v1/queues?topic=&cursor=&limit=` | queues, in pages |
@@ -23,6 +23,7 @@ mod answers;
 mod api;
 mod error;
 mod format;
+mod health;
 mod openmetrics;
 mod page;
 mod router;

@@ -9,9 +9,10 @@ use tower_http::compression::CompressionLayer;
 
 use super::access::{Access, guard};
 use super::error::ApiError;
-use super::{answers, api, page, scrape, state};
+use super::{answers, api, health, page, scrape, state};
 use crate::broker::BrokerConf;
 use crate::observe::observer::Observer;
+use crate::observe::vitals::Vitals;
 use crate::units::EpochMillis;
 
 /// What answers are made of.
@@ -19,6 +20,8 @@ use crate::units::EpochMillis;
 pub struct Shared {
     /// What is known.
     pub observer: Arc<Mutex<Observer>>,
+    /// How the exporter's own tasks fare.
+    pub vitals: Arc<Vitals>,
     /// The metrics.
     pub registry: prometheus::Registry,
     /// Path of the metrics.
@@ -47,7 +50,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/preview", get(page::page))
         .route("/assets/{name}", get(page::asset))
         .route(&telemetry_path, get(scrape::metrics))
-        .route("/-/healthy", get(|| async { "healthy\n" }))
+        .route("/-/healthy", get(health::healthy))
         .route("/-/ready", get(|| async { "ready\n" }))
         .route("/api/v1/store", get(state::state))
         .route("/api/v1/queues", get(api::queues))
@@ -56,6 +59,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/api/v1/preview", get(answers::preview))
         .route("/api/v1/compare", get(answers::compare))
         .fallback(|| async { ApiError::NotFound })
+        .layer(from_fn_with_state(Arc::clone(&shared.vitals), health::count_panics))
         .layer(CompressionLayer::new())
         .layer(from_fn_with_state(Arc::clone(&shared.access), guard))
         .with_state(shared)

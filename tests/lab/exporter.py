@@ -1,5 +1,6 @@
 """The program under test, started as an operator would start it beside a broker."""
 
+import json
 import signal
 import subprocess
 
@@ -17,17 +18,20 @@ def build():
 class Exporter:
     """One instance; `start` again after `stop` or `kill` keeps the state directory and the port."""
 
-    def __init__(self, directory, broker, wrapper=()):
+    def __init__(self, directory, broker, wrapper=(), configuration=None):
         self.directory = directory / "exporter"
         self.state = self.directory / "state"
         self.state.mkdir(parents=True)
         self.broker, self.wrapper = broker, wrapper
+        self.configuration = self.directory / "exporter.yaml"
+        # JSON is YAML.
+        self.configuration.write_text(json.dumps(configuration or {}))
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.child = None
 
     def start(self):
-        arguments = ["serve", "--store.path", self.broker.store, "--logs.path", self.broker.logs,
+        arguments = ["serve", "--config.file", self.configuration, "--store.path", self.broker.store, "--logs.path", self.broker.logs,
                      "--state.path", self.state, "--broker.conf", self.broker.conf,
                      "--web.listen-address", f"127.0.0.1:{self.port}"]
         self.child = Child([*self.wrapper, BINARY, *arguments], self.directory / "out", cwd=self.directory)

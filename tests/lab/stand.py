@@ -17,13 +17,13 @@ PAGING_SECONDS = 20
 
 
 class Stand:
-    def __init__(self, directory, release, mode, sizes=None, extra=None, wrapper=()):
+    def __init__(self, directory, release, mode, sizes=None, extra=None, wrapper=(), configuration=None):
         directory.mkdir(parents=True)
         self.directory = directory
         self.name_server = NameServer(directory)
         self.client = Client(directory, self.name_server)
         self.broker = Broker(directory, release, mode, self.name_server, self.client, sizes, extra)
-        self.exporter = Exporter(directory, self.broker, wrapper)
+        self.exporter = Exporter(directory, self.broker, wrapper, configuration)
         self.monitoring = None
 
     def start_broker(self):

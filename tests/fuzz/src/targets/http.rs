@@ -37,6 +37,8 @@ impl Site {
             bad_queues_limit: 20,
             broker: BrokerConf::default(),
             is_broker_told: false,
+            confinement: rocketmq_store_exporter::confine::Confinement::default(),
+            vitals: Arc::default(),
         };
         let registry = prometheus::Registry::new();
         let collector = StoreCollector::new(Arc::clone(&watcher.observer), options, now);
@@ -45,6 +47,7 @@ impl Site {
         let time = Duration::from_secs(60);
         let shared = Shared {
             observer: Arc::clone(&watcher.observer),
+            vitals: Arc::default(),
             registry,
             telemetry_path: "/metrics".to_owned(),
             answers: Arc::new(Answers::new(base, Surroundings::default(), u64::MAX, time)),
