@@ -299,11 +299,15 @@ fn register(
 /// Longest time that a single look takes.
 const ONE_LOOK: Duration = Duration::from_secs(3600);
 
+/// Gives up what [`inspect`] does not need, for the rest of the process' life.
+pub fn confine_inspection(config: &Config) {
+    confine_reader(&config.store_path, options::read_broker_conf(config).as_ref(), None);
+}
+
 /// Looks at a store once.
 #[must_use]
 pub fn inspect(config: &Config) -> Picture {
     let conf = options::read_broker_conf(config);
-    confine_reader(&config.store_path, conf.as_ref(), None);
     let mut options = options::pass_options(config, conf.as_ref(), Arc::default());
     // There is no next look that could go on.
     (options.time_budget, options.byte_budget) = (ONE_LOOK, u64::MAX);

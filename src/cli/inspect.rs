@@ -55,6 +55,7 @@ impl InspectFlags {
             }
         }
         let Some(format) = format.filter(|_| problems.is_empty()) else { return refuse_problems(&problems) };
+        app::confine_inspection(&config);
         let picture = app::inspect(&config);
         let written = match format {
             Format::Text => finish_text(&text(&picture, width())),
