@@ -335,7 +335,6 @@ impl OpenSegment {
         };
         match read {
             Ok(read) => bytes.truncate(read),
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
             Err(error) => return Err(StoreError::io(&segment.path, error)),
         }
         let head = if kind == LogKind::DLedger { LEDGER_HEADER_LEN } else { 0 };
@@ -350,12 +349,8 @@ impl OpenSegment {
             segment: &Segment,
             at: u64,
         ) -> Result<LogFrame, StoreError> {
-            match LogFrame::read(kind, source, segment.base, segment.len, at) {
-                Ok(frame) => Ok(frame),
-                // The segment shrank under its mapping.
-                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(LogFrame::End),
-                Err(error) => Err(StoreError::io(&segment.path, error)),
-            }
+            LogFrame::read(kind, source, segment.base, segment.len, at)
+                .map_err(|error| StoreError::io(&segment.path, error))
         }
         match self {
             Self::Mapped(source) => read(kind, source, segment, at),
