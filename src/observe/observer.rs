@@ -309,6 +309,7 @@ impl Observer {
             Change::StartBegan => {
                 self.is_evidence_due = true;
                 self.is_verification_due = true;
+                self.lines_awaited_since = None;
                 self.log_max_before_start = self.memory.log_max;
                 ("start", "the broker starts")
             }

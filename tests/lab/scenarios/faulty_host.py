@@ -166,7 +166,7 @@ def killed_often(verdicts, directory):
     lines, grown, begin = 0, 1, time.monotonic()
     for number in range(KILLS):
         for _ in range(numbers.randrange(1, 20)):
-            site.log(LINE)
+            site.log(_line(lines))
             lines += 1
             if numbers.random() < 0.05:
                 _rotate(site.source / "logs")
@@ -209,6 +209,12 @@ def _queue(directory, offsets):
         for offset in offsets:
             file.seek(offset * 20)
             file.write((offset + 1).to_bytes(8, "big") + (100).to_bytes(4, "big") + bytes(8))
+
+
+def _line(number):
+    """One line a second, as files are told apart by their first line."""
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(1795444800 + number))
+    return f"{at} ERROR main - Failed to create file /store/consumequeue/{number}\n"
 
 
 def _rotate(logs):
