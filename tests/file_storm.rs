@@ -347,6 +347,26 @@ fn a_store_that_was_unmounted_during_a_look_had_lost_everything() {
 }
 
 #[test]
+fn a_segment_that_was_longer_for_a_while_left_a_wrong_end_of_the_log() {
+    let scene = Scene::new(Log::Plain);
+    let mut watcher = scene.watcher("state");
+    let before = picture(&mut watcher);
+    let files = Files::below(&scene.path("store"));
+    let mut segments: Vec<_> =
+        fs::read_dir(scene.path("store/commitlog")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    segments.sort();
+    segments.pop();
+    let longer = segments.pop().unwrap();
+    File::options().write(true).open(&longer).unwrap().set_len(51_189).unwrap();
+    let others = fs::read_dir(scene.path("store/commitlog")).unwrap().map(|entry| entry.unwrap().path());
+    others.filter(|path| *path != longer).for_each(|path| fs::remove_file(path).unwrap());
+    let meanwhile = picture(&mut watcher);
+    assert_eq!(meanwhile.log.files, 1);
+    files.restore();
+    assert_eq!(seen(&picture(&mut watcher)), seen(&before));
+}
+
+#[test]
 fn a_log_tail_outlives_a_storm_and_counts_what_comes_after_it_once() {
     in_time(|| {
         let (seed, strikes) = (told("STORM_SEED", 1), told("STORM_STRIKES", 1_000));

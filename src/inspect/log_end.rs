@@ -179,10 +179,19 @@ impl LogEnd {
         Ok(())
     }
 
-    /// Whether the record before the end still stands where it stood.
+    /// Whether the record before the end still stands where it stood, and the end is behind it or where a segment begins or ends: one
+    /// that was longer for a while has moved the end to nowhere.
     fn holds(&self, segments: &Segments, kind: LogKind, mode: ReadMode) -> Result<bool, StoreError> {
         let Some((at, last)) = &self.last else { return Ok(false) };
         let Some((_, segment)) = segments.covering(*at) else { return Ok(false) };
+        let is_end = |position: u64| {
+            position == at + last.len
+                || position == segment.end()
+                || segments.list.iter().any(|segment| segment.base == position)
+        };
+        if !self.position.is_some_and(is_end) {
+            return Ok(false);
+        }
         let frame = OpenSegment::open(segment, mode)?.frame(kind, segment, at - segment.base)?;
         Ok(frame == LogFrame::Record(*last))
     }

@@ -13,6 +13,8 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+
 use crate::label::label_set;
 
 label_set! {
@@ -189,14 +191,15 @@ impl Layout {
     }
 }
 
-/// What a path leads to; `None` if nothing. What the system cannot tell would make another kind of store of this one.
+/// What a path leads to; `None` if nothing, or nothing that can be reached: whoever needs it will say so. What the disk does not tell
+/// would make another kind of store of this one.
 fn kind_of(path: &Path) -> Result<Option<std::fs::FileType>, RootState> {
     match std::fs::metadata(path) {
         Ok(metadata) => Ok(Some(metadata.file_type())),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
-        Err(_) => Err(RootState::Unreadable),
+        Err(error) => match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EACCES) => Ok(None),
+            _ => Err(RootState::Unreadable),
+        },
     }
 }
 
