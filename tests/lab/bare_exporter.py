@@ -40,8 +40,9 @@ class BareSite:
         (source / "broker.conf").write_text("")
         broker = SimpleNamespace(store=seen / "store", logs=seen / "logs", conf=source / "broker.conf")
         self.log("2026-11-23 14:59:00 INFO main - a line\n")
-        interval = ["env", f"ROCKETMQ_STORE_EXPORTER_FOLLOW_INTERVAL={interval}", "ROCKETMQ_STORE_EXPORTER_FOLLOW_MAX_CPU_RATIO=1"]
-        self.exporter = Exporter(source.parent, broker, [*wrapper, *interval])
+        config = source / "exporter.yaml"
+        config.write_text(f"follow: {{interval: {interval}, max_cpu_ratio: 1}}\n")
+        self.exporter = Exporter(source.parent, broker, [*wrapper, "env", f"ROCKETMQ_STORE_EXPORTER_CONFIG_FILE={config}"])
         self.exporter.state = seen / "state"
 
     def start(self):
