@@ -93,6 +93,7 @@ def _all(verdicts, mount, site):
     mount.up()
     _recovered(verdicts, site, "unmounted", before)
     mount.off()
+    site.log(LINE)
     _shown(verdicts, site, "unmounted while in use", lambda scrape: scrape.root_state() == "missing", "root_state missing")
     mount.up()
     _recovered(verdicts, site, "unmounted while in use", before)
