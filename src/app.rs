@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::broker::BrokerConf;
 use crate::config::{Config, ListenAddress};
@@ -96,6 +96,8 @@ pub fn serve(config: &Config) -> Result<(), Error> {
     let runtime = runtime()?;
     let outcome = runtime.block_on(Servers::start(ports, &sidecar, config));
     let outcome = outcome.map(|servers| runtime.block_on(servers.run(terminated())));
+    // An answer that is being made may hang in a read.
+    runtime.shutdown_background();
     sidecar.stop();
     outcome
 }
@@ -148,6 +150,7 @@ pub fn demo(listen_addresses: &[ListenAddress]) -> Result<(), Error> {
         }
     })?;
     runtime.block_on(servers.run(terminated()));
+    runtime.shutdown_background();
     sidecar.stop();
     // The player goes with its thread, and with it everything that it has written.
     stop.stop();
@@ -156,6 +159,11 @@ pub fn demo(listen_addresses: &[ListenAddress]) -> Result<(), Error> {
     }
     Ok(())
 }
+
+/// How long the first look at the store waits for the logs; behind logs that do not answer it must not wait for ever.
+const LOGS_FIRST: Duration = Duration::from_secs(60);
+/// How long threads get to end. One that reads from a file system that does not answer ends when that does, or never.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The threads that watch one store.
 struct Sidecar {
@@ -179,15 +187,12 @@ impl Sidecar {
         let (position, memory) = saved.map(|saved| (saved.tail, saved.memory)).unzip();
         let observer = Arc::new(Mutex::new(Observer::new(memory)));
 
-        let mut tail = logs_dir.as_deref().map(|dir| TailLoop {
+        let tail = logs_dir.as_deref().map(|dir| TailLoop {
             tail: LogTail::new(dir, position),
             observer: Arc::clone(&observer),
             clock: now,
         });
-        if let Some(tail) = &mut tail {
-            // What the log tells of the past explains what the first look at the store finds.
-            while !tail.look().0.caught_up {}
-        } else {
+        if tail.is_none() {
             tracing::warn!(
                 "no directory with store.log was found, give --logs.path; only the store is watched"
             );
@@ -208,16 +213,30 @@ impl Sidecar {
         let registry = register(config, conf.clone(), confinement, &observer, &vitals)?;
         let run = |task: Task, allowed, wake, step| run_task(&vitals, task, allowed, wake, step);
         let mut threads = Vec::new();
+        let (has_caught_up, caught_up) = std::sync::mpsc::channel::<()>();
         if let Some(mut tail) = tail {
-            let (mut wake, waker) = Wake::new();
-            if let Some(dir) = &logs_dir {
-                wake.watch(dir);
-            }
-            let pass_waker = pass_waker.clone();
-            let step: Step = Box::new(move |wake, beat| tail.run(wake, &pass_waker, beat));
+            let (wake, waker) = Wake::new();
+            let (pass_waker, stopped) = (pass_waker.clone(), waker.stopped());
+            let mut has_caught_up = Some(has_caught_up);
+            let step: Step = Box::new(move |wake, beat| {
+                if has_caught_up.is_some() {
+                    if let Some(dir) = &logs_dir {
+                        wake.watch(dir);
+                    }
+                    tail.catch_up(&stopped, beat);
+                    has_caught_up = None;
+                }
+                tail.run(wake, &pass_waker, beat);
+            });
             threads.push((waker, run(Task::Tail, SLACK, wake, step)?));
+        } else {
+            drop(has_caught_up);
         }
-        let step: Step = Box::new(move |wake, beat| pass.run(wake, beat));
+        let step: Step = Box::new(move |wake, beat| {
+            // What the log tells of the past explains what the first look at the store finds.
+            let _ = caught_up.recv_timeout(LOGS_FIRST);
+            pass.run(wake, beat);
+        });
         threads.push((pass_waker, run(Task::Pass, config.budget.time_per_pass + SLACK, pass_wake, step)?));
         let outlook = OutlookLoop {
             foreteller: options::foreteller(config),
@@ -236,9 +255,16 @@ impl Sidecar {
 
     /// Stops the tail first, so that what is saved at the end is all that was read.
     fn stop(self) {
+        let until = Instant::now() + PATIENCE;
         for (waker, thread) in self.threads {
             waker.stop();
-            if thread.join().is_err() {
+            while !thread.is_finished() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            if !thread.is_finished() {
+                let name = thread.thread().name().unwrap_or_default();
+                tracing::error!(thread = name, "hangs in a read and is left behind");
+            } else if thread.join().is_err() {
                 tracing::error!("a thread had panicked");
             }
         }

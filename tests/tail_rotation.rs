@@ -56,6 +56,27 @@ fn several_rotations_between_two_polls_lose_nothing() {
 }
 
 #[test]
+fn a_log_was_told_again_after_its_file_system_was_mounted_anew() {
+    let logs = LogDir::new();
+    let mut follower = follow(&logs);
+    logs.append("a1\na2\n");
+    assert_eq!(read(&mut follower), ["a1", "a2"]);
+    // The same file under another number.
+    let mount_anew = || {
+        let copy = logs.path().join("copy");
+        fs::copy(logs.live(), &copy).unwrap();
+        fs::rename(copy, logs.live()).unwrap();
+    };
+    mount_anew();
+    assert_eq!(read(&mut follower), Vec::<String>::new());
+    logs.append("a3\n");
+    assert_eq!(read(&mut follower), ["a3"]);
+    mount_anew();
+    logs.append("a4\n");
+    assert_eq!(read(&mut restart(&logs, &follower)), ["a4"]);
+}
+
+#[test]
 fn a_restart_goes_on_in_the_file_that_was_rotated_meanwhile() {
     for gzip in [false, true] {
         let logs = LogDir::new();

@@ -179,10 +179,19 @@ impl LogEnd {
         Ok(())
     }
 
-    /// Whether the record before the end still stands where it stood.
+    /// Whether the record before the end still stands where it stood, and the end is behind it or where a segment begins or ends: one
+    /// that was longer for a while has moved the end to nowhere.
     fn holds(&self, segments: &Segments, kind: LogKind, mode: ReadMode) -> Result<bool, StoreError> {
         let Some((at, last)) = &self.last else { return Ok(false) };
         let Some((_, segment)) = segments.covering(*at) else { return Ok(false) };
+        let is_end = |position: u64| {
+            position == at + last.len
+                || position == segment.end()
+                || segments.list.iter().any(|segment| segment.base == position)
+        };
+        if !self.position.is_some_and(is_end) {
+            return Ok(false);
+        }
         let frame = OpenSegment::open(segment, mode)?.frame(kind, segment, at - segment.base)?;
         Ok(frame == LogFrame::Record(*last))
     }
@@ -335,7 +344,6 @@ impl OpenSegment {
         };
         match read {
             Ok(read) => bytes.truncate(read),
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
             Err(error) => return Err(StoreError::io(&segment.path, error)),
         }
         let head = if kind == LogKind::DLedger { LEDGER_HEADER_LEN } else { 0 };
@@ -350,12 +358,8 @@ impl OpenSegment {
             segment: &Segment,
             at: u64,
         ) -> Result<LogFrame, StoreError> {
-            match LogFrame::read(kind, source, segment.base, segment.len, at) {
-                Ok(frame) => Ok(frame),
-                // The segment shrank under its mapping.
-                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(LogFrame::End),
-                Err(error) => Err(StoreError::io(&segment.path, error)),
-            }
+            LogFrame::read(kind, source, segment.base, segment.len, at)
+                .map_err(|error| StoreError::io(&segment.path, error))
         }
         match self {
             Self::Mapped(source) => read(kind, source, segment, at),

@@ -112,18 +112,27 @@ impl SmallFiles {
         let known_to = self.checkpoint.map(|(checkpoint, _)| checkpoint.index_msg_timestamp);
         for entry in entries {
             let entry = entry.map_err(|error| StoreError::io(dir, error))?;
-            let Ok(metadata) = entry.metadata() else { continue };
+            let path = entry.path();
+            let metadata = match entry.metadata() {
+                Ok(metadata) => metadata,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(StoreError::io(&path, error)),
+            };
             let is_numeric =
                 entry.file_name().to_str().is_some_and(|name| name.bytes().all(|b| b.is_ascii_digit()));
             if !metadata.is_file() || !is_numeric {
                 continue;
             }
+            let header = match StoreFile::open(&path) {
+                Ok(file) => file
+                    .array_at::<INDEX_HEADER_LEN>(0)
+                    .map_err(|error| StoreError::io(&path, error))?
+                    .map(|bytes| IndexHeader::decode(&bytes)),
+                Err(error) if error.is_gone() => continue,
+                Err(error) => return Err(error),
+            };
             self.index_files += 1;
             self.index_allocated += metadata.blocks().saturating_mul(512);
-            let header = StoreFile::open(&entry.path())
-                .ok()
-                .and_then(|file| file.array_at::<INDEX_HEADER_LEN>(0).ok().flatten())
-                .map(|bytes| IndexHeader::decode(&bytes));
             if let (Some(header), Some(known_to)) = (header, known_to)
                 && header.end_timestamp > known_to
             {

@@ -139,7 +139,11 @@ fn exporter(families: &mut Families, observer: &Observer) {
     }
     let Some(picture) = picture else { return };
     for part in Part::ALL {
-        let state = if part == Part::Logs { Some(&observer.tail) } else { picture.collectors.get(&part) };
+        let state = match part {
+            Part::Logs => Some(&observer.tail),
+            Part::State => observer.saving.as_ref(),
+            _ => picture.collectors.get(&part),
+        };
         let Some(state) = state else { continue };
         families.flag(&m::COLLECTOR_SUCCESS, &[part.as_str()], state.error.is_none());
         families.set(&m::COLLECTOR_DURATION, &[part.as_str()], state.took.as_secs_f64());

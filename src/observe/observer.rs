@@ -103,6 +103,8 @@ pub struct Observer {
     pub tail_position: TailPosition,
     /// How the tail fares.
     pub tail: CollectorState,
+    /// How saving the state fares; `None` where there is no place for it, and before the first time.
+    pub saving: Option<CollectorState>,
     /// The range of releases that print what was read.
     pub releases_told: crate::watch::Releases,
     /// Queues as the broker's lines tell of them; gathered only while nothing is known of queues otherwise.
@@ -119,6 +121,8 @@ pub struct Observer {
     pub account: StartAccount,
     /// Whether a start is over that has not been compared with its forecast.
     pub is_verification_due: bool,
+    /// Since when its lines are waited for.
+    pub lines_awaited_since: Option<EpochMillis>,
     /// End of the log when the last start began.
     pub log_max_before_start: Option<u64>,
 }
@@ -211,12 +215,16 @@ impl Observer {
         self.watch_log_end(&picture);
         // The broker removes a topic from its table before it removes the queues; the lines that say so may be dropped. Around a
         // start a shorter table is a table that was lost, and excuses nothing that the recovery takes.
-        if !self.is_start_near() {
+        if !self.is_start_near(now) {
             for topic in &picture.removed_topics {
                 self.memory.deleted_topics.insert(topic.as_str().into(), now);
             }
         }
-        self.memory.deleted_topics.retain(|_, at| now.0.saturating_sub(at.0) < DELETION_HOLDS);
+        self.memory.deleted_topics.retain(|_, at| {
+            // What lies ahead was told before the clock was set back.
+            *at = (*at).min(now);
+            now.0.saturating_sub(at.0) < DELETION_HOLDS
+        });
         let circumstances = self.circumstances(&picture);
         let counted = self.settle(shrinkages, &circumstances);
         for (reason, count) in &picture.failures {
@@ -261,9 +269,10 @@ impl Observer {
     }
 
     /// Whether a start is under way, or was since the last pass.
-    fn is_start_near(&self) -> bool {
+    fn is_start_near(&self, now: EpochMillis) -> bool {
         let life = &self.memory.life;
-        let since = self.memory.last_pass_at.map_or(i64::MIN, |at| at.0.saturating_sub(START_HOLDS));
+        // A last pass that lies ahead was made before the clock was set back.
+        let since = self.memory.last_pass_at.map_or(i64::MIN, |at| at.min(now).0.saturating_sub(START_HOLDS));
         life.is_starting()
             || life
                 .start
@@ -273,7 +282,7 @@ impl Observer {
 
     fn circumstances(&self, picture: &Picture) -> Circumstances {
         Circumstances {
-            is_start_near: self.is_start_near(),
+            is_start_near: self.is_start_near(picture.taken_at),
             log_min: picture.log.min,
             deleted_topics: self.memory.deleted_topics.clone(),
             now: picture.taken_at,
@@ -300,6 +309,7 @@ impl Observer {
             Change::StartBegan => {
                 self.is_evidence_due = true;
                 self.is_verification_due = true;
+                self.lines_awaited_since = None;
                 self.log_max_before_start = self.memory.log_max;
                 ("start", "the broker starts")
             }

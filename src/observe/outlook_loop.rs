@@ -117,9 +117,14 @@ impl OutlookLoop {
             _ if start.has_failed => Some(observer.memory.life.phase_since),
             recovered_at => recovered_at,
         };
-        if over.is_none_or(|at| now.0.saturating_sub(at.0) < LINES_SETTLE) {
+        let Some(over) = over else { return };
+        // Never from a time that is still to come, as after a clock was set back: that would put off every forecast.
+        let since = observer.lines_awaited_since.unwrap_or(over).min(over).min(now);
+        observer.lines_awaited_since = Some(since);
+        if now.0.saturating_sub(since.0) < LINES_SETTLE {
             return;
         }
+        observer.lines_awaited_since = None;
         observer.is_verification_due = false;
         // Lines tell when a start began to the second.
         let is_of_before = |made_at: EpochMillis| made_at.0 < start.began_at.0.saturating_add(1_000);

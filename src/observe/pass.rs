@@ -20,6 +20,7 @@ use crate::store::layout::{Layout, LayoutOptions, QueueKind, RootState};
 use crate::store::segments::Segments;
 use crate::store::{StoreError, lock};
 use crate::units::{EpochMillis, PhysicalOffset, QueueOffset};
+use crate::watch::identity::FileId;
 use crate::watch::tree::{Budget, QueueTree, Shrinkage, Thoroughness};
 
 /// What a pass needs to be told.
@@ -114,6 +115,7 @@ impl Passes {
     pub fn look(&mut self, thoroughness: Thoroughness, now: EpochMillis) -> Seen {
         let mut picture = Picture::blank(&self.options.root, RootState::Missing, now);
         let began = Instant::now();
+        let standing = identity(&self.options.root);
         let layout = match self.detect() {
             Ok(layout) => layout,
             Err(state) => {
@@ -135,10 +137,28 @@ impl Passes {
         self.tables(&layout, &mut picture);
         let shrinkages = self.queues(&layout, thoroughness, &mut picture);
         self.log(&layout, &mut picture);
+        if identity(&self.options.root) != standing {
+            return self.unsee(shrinkages, picture, began);
+        }
         self.judge_queues(&mut picture);
         self.layout = Some(layout);
         picture.collectors.clone_from(&self.collectors);
         Seen { picture, shrinkages }
+    }
+
+    /// The store has gone from the root while it was looked at, as when its file system is unmounted: what was missing then is
+    /// not lost, and all is remembered as it was before.
+    fn unsee(&mut self, shrinkages: Vec<Shrinkage>, seen: Picture, began: Instant) -> Seen {
+        for Shrinkage { key, before, .. } in shrinkages {
+            self.tree.restore(key, before);
+        }
+        let now = seen.taken_at;
+        let mut picture = Picture::blank(&self.options.root, RootState::Unreadable, now);
+        picture.failures = seen.failures;
+        let error = format!("{}: replaced while it was read", self.options.root.display());
+        self.note(Collector::Root, began, now, Some(error));
+        picture.collectors.clone_from(&self.collectors);
+        Seen { picture, shrinkages: Vec::new() }
     }
 
     fn note(&mut self, collector: Collector, began: Instant, now: EpochMillis, error: Option<String>) {
@@ -377,6 +397,11 @@ impl Passes {
         });
         picture.queues.rows = Arc::new(rows);
     }
+}
+
+/// What stands at a path, so far as the system says.
+fn identity(path: &Path) -> Option<FileId> {
+    std::fs::metadata(path).ok().map(|metadata| FileId::of(&metadata))
 }
 
 fn count(number: usize) -> u64 {

@@ -23,7 +23,7 @@ use crate::watch::wake::{Wake, Woken};
 /// Time between two feelings of the pulse.
 const PULSE: Duration = Duration::from_millis(200);
 /// How long passes stay close together after a start, so that nothing of it is missed.
-const AFTER_START: i64 = 3_000;
+const AFTER_START: u64 = 3_000;
 /// Every so often time stamps of directories are not trusted.
 const THOROUGH_EVERY: Duration = Duration::from_secs(300);
 /// Longest time that growth alone is not saved.
@@ -68,7 +68,6 @@ pub struct PassLoop {
     cost: Duration,
     thorough_at: Option<Instant>,
     saved_at: Option<Instant>,
-    save_failed: bool,
 }
 
 impl PassLoop {
@@ -91,7 +90,6 @@ impl PassLoop {
             cost: Duration::ZERO,
             thorough_at: None,
             saved_at: None,
-            save_failed: false,
         }
     }
 
@@ -154,14 +152,16 @@ impl PassLoop {
         let now = (self.clock)();
         let observer = self.observer();
         let life = &observer.memory.life;
-        let is_fresh = life.last_recovery_end.is_some_and(|end| now.0.saturating_sub(end.0) < AFTER_START);
+        // In either direction: after a clock was set back, the end may lie far ahead.
+        let is_fresh = life.last_recovery_end.is_some_and(|end| now.0.abs_diff(end.0) < AFTER_START);
         life.is_starting() || is_fresh || life.cut_due().is_some() || observer.memory.losses.is_waiting()
     }
 
     fn has_pulse_changed(&self) -> bool {
         let Some(layout) = self.passes.layout() else { return false };
-        let is_held = lock::query(&layout.lock()).is_ok_and(|state| matches!(state, LockState::Held { .. }));
-        self.observer().memory.life.is_lock_held() != is_held
+        // A lock that cannot be asked says nothing.
+        let Ok(state) = lock::query(&layout.lock()) else { return false };
+        self.observer().memory.life.is_lock_held() != matches!(state, LockState::Held { .. })
     }
 
     /// One pass, and all that follows from it. Says whether the picture is outdated already.
@@ -321,13 +321,21 @@ impl PassLoop {
             observer.is_dirty = false;
             Saved::of(self.root(), observer.tail_position.clone(), observer.memory.clone(), &self.passes.tree)
         };
+        let began = Instant::now();
         let outcome = saved.save(&dir);
-        match &outcome {
-            Err(error) if !self.save_failed => tracing::error!(%error, "the state cannot be saved"),
-            Ok(()) if self.save_failed => tracing::info!("the state can be saved again"),
+        let mut observer = self.observer();
+        let state = observer.saving.get_or_insert_default();
+        match (&outcome, &state.error) {
+            (Err(error), None) => tracing::error!(%error, "the state cannot be saved"),
+            (Ok(()), Some(_)) => tracing::info!("the state can be saved again"),
             _ => {}
         }
-        self.save_failed = outcome.is_err();
+        state.took = began.elapsed();
+        match outcome {
+            Ok(()) => (state.error, state.last_success) = (None, Some((self.clock)())),
+            Err(error) => state.error = Some(error.to_string()),
+        }
+        drop(observer);
         self.saved_at = Some(Instant::now());
     }
 

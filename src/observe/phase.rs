@@ -281,9 +281,8 @@ impl Life {
         let is_held = matches!(lock, LockState::Held { .. });
         let was_held = std::mem::replace(&mut self.is_lock_held, is_held);
         if is_held {
-            if !was_held {
-                self.lock_held_at = now;
-            }
+            // A time that lies ahead is one of before the clock was set back.
+            self.lock_held_at = if was_held { self.lock_held_at.min(now) } else { now };
             let change = if self.is_starting() {
                 self.recovery_over(now)
             } else if matches!(self.phase, Some(Phase::Stopped | Phase::Failed)) {
@@ -311,8 +310,9 @@ impl Life {
                     // Before `start()` the file is the one of the life before.
                     self.settle_shutdown(PreviousShutdown::Unclean);
                 }
-                let heard = self.last_line_at.max(self.phase_since);
-                if now.0.saturating_sub(heard.0) > SILENCE {
+                // What lies ahead was heard before the clock was set back.
+                self.last_line_at = self.last_line_at.min(now);
+                if now.0.saturating_sub(self.last_line_at.0) > SILENCE {
                     self.enter(Phase::Stopped, now);
                     return Some(Change::Stopped);
                 }

@@ -31,6 +31,8 @@ label_set! {
         Metadata = "metadata",
         /// The tail of the broker's logs.
         Logs = "logs",
+        /// The exporter's own state directory.
+        State = "state",
     }
 }
 

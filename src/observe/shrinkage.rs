@@ -135,6 +135,8 @@ impl Losses {
         let mut counted = Vec::new();
         let mut waiting = Vec::new();
         for (shrinkage, since) in all {
+            // A clock that was set back starts the wait anew.
+            let since = since.min(now);
             let explained = circumstances.explain(&shrinkage);
             if explained == Explained::Unexplained && now.0.saturating_sub(since.0) < GRACE {
                 waiting.push((shrinkage, since));

@@ -1,5 +1,6 @@
 //! Follows the broker's logs until told to stop, and tells the observer.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,13 +29,23 @@ impl TailLoop {
     /// Reads what is new, and says whether the store should be looked at now.
     pub fn look(&mut self) -> (PollReport, bool) {
         let began = Instant::now();
+        // A read may hang for as long as a file system likes: nobody who wants the observer must wait for it.
+        let mut heard = Vec::new();
+        let report = self.tail.poll(&mut |line| heard.push(line));
+        let position = self.tail.position();
         let mut observer = self.observer.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut is_look_due = false;
-        // The observer is held over the whole read, so that counts and positions are never saved apart.
-        let report = self.tail.poll(&mut |line| is_look_due |= observer.hear(&line));
-        observer.tail_position = self.tail.position();
+        // In one go, so that counts and positions are never saved apart.
+        let is_look_due = heard.iter().fold(false, |is_due, line| observer.hear(line) | is_due);
+        observer.tail_position = position;
         self.publish(&mut observer, &report, began);
         (report, is_look_due)
+    }
+
+    /// Reads what the logs hold already, unless told to stop. Gives a sign of life with `beat`.
+    pub fn catch_up(&mut self, stopped: &AtomicBool, beat: &dyn Fn()) {
+        while !stopped.load(Ordering::Relaxed) && !self.look().0.caught_up {
+            beat();
+        }
     }
 
     /// Looks until told to stop; asks `pass` for a look at the store when a line tells of one to be due. Gives a sign of life with `beat`.

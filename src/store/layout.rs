@@ -13,6 +13,8 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+
 use crate::label::label_set;
 
 label_set! {
@@ -95,11 +97,15 @@ impl Layout {
         let has = |name: &str| names.iter().any(|found| found == OsStr::new(name));
         let ledger_name = match &options.ledger_self_id {
             Some(id) => Some(format!("{LEDGER_PREFIX}{id}")).filter(|name| has(name)),
-            None => names
-                .iter()
-                .filter_map(|name| name.to_str())
-                .find(|name| name.starts_with(LEDGER_PREFIX) && root.join(name).is_dir())
-                .map(str::to_owned),
+            None => {
+                let mut found = None;
+                for name in names.iter().filter_map(|name| name.to_str()) {
+                    if found.is_none() && name.starts_with(LEDGER_PREFIX) && is_dir(&root.join(name))? {
+                        found = Some(name.to_owned());
+                    }
+                }
+                found
+            }
         };
         let told = options.commitlog_dirs.iter().chain(&options.ledger_data_dirs);
         let is_store = ["consumequeue", "commitlog", "batchconsumequeue", "checkpoint"].into_iter().any(has)
@@ -130,11 +136,9 @@ impl Layout {
             None if options.commitlog_dirs.is_empty() => vec![root.join("commitlog")],
             None => options.commitlog_dirs.clone(),
         };
-        let queue_kind = if root.join("consumequeue").join("CURRENT").is_file() {
-            QueueKind::RocksDb
-        } else {
-            QueueKind::File
-        };
+        let is_rocksdb =
+            kind_of(&root.join("consumequeue").join("CURRENT"))?.is_some_and(|kind| kind.is_file());
+        let queue_kind = if is_rocksdb { QueueKind::RocksDb } else { QueueKind::File };
         Ok(Self { root: root.to_owned(), log_kind, queue_kind, log_dirs, ledger_dir })
     }
 
@@ -185,6 +189,22 @@ impl Layout {
     pub fn ledger_checkpoint(&self) -> Option<PathBuf> {
         self.ledger_dir.as_ref().map(|dir| dir.join("checkpoint"))
     }
+}
+
+/// What a path leads to; `None` if nothing, or nothing that can be reached: whoever needs it will say so. What the disk does not tell
+/// would make another kind of store of this one.
+fn kind_of(path: &Path) -> Result<Option<std::fs::FileType>, RootState> {
+    match std::fs::metadata(path) {
+        Ok(metadata) => Ok(Some(metadata.file_type())),
+        Err(error) => match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EACCES) => Ok(None),
+            _ => Err(RootState::Unreadable),
+        },
+    }
+}
+
+fn is_dir(path: &Path) -> Result<bool, RootState> {
+    Ok(kind_of(path)?.is_some_and(|kind| kind.is_dir()))
 }
 
 fn list_root(root: &Path) -> Result<Vec<std::ffi::OsString>, RootState> {

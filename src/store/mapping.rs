@@ -5,6 +5,9 @@
 //! for the kernel a page that is gone is an `EFAULT`, which is a value. That needs neither `unsafe` nor a signal handler, and
 //! no reference into the mapping can leave this file (I2), as none is ever made.
 //!
+//! `EFAULT` does not say why there is no page: the file has shrunk, which is an end, or its disk cannot be read, which must not
+//! be taken for one. The file itself knows, so it is kept open and asked with `pread`.
+//!
 //! Mapped are segments of the log, which the broker unlinks but never shortens; the many small consume queue files are read
 //! with `pread`, since a mapping each would cost more than it saves.
 
@@ -20,6 +23,7 @@ use super::source::{ByteSource, StoreFile, count_bytes};
 #[derive(Debug)]
 pub struct MappedFile {
     map: MmapRaw,
+    file: StoreFile,
     pid: nix::unistd::Pid,
 }
 
@@ -30,7 +34,7 @@ impl MappedFile {
     /// What the system said; on file systems that cannot map, read with [`StoreFile`] instead.
     pub fn new(file: &StoreFile) -> io::Result<Self> {
         let map = MmapOptions::new().map_raw_read_only(file.file())?;
-        Ok(Self { map, pid: nix::unistd::Pid::this() })
+        Ok(Self { map, file: file.try_clone()?, pid: nix::unistd::Pid::this() })
     }
 }
 
@@ -48,11 +52,13 @@ impl ByteSource for MappedFile {
             &[RemoteIoVec { base, len }],
         );
         match copied {
-            Ok(copied) => {
+            Ok(copied) if copied == len => {
                 count_bytes(copied);
                 Ok(copied)
             }
-            Err(Errno::EFAULT) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(Errno::EFAULT) => {
+                self.file.read_at(u64::try_from(at).unwrap_or(u64::MAX), &mut into[..len])
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -63,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_shrinks_under_its_mapping_is_an_error_and_no_signal() {
+    fn a_file_that_shrinks_under_its_mapping_ends_there_and_raises_no_signal() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("segment");
         std::fs::write(&path, vec![7; 3 * 65536]).unwrap();
@@ -72,8 +78,8 @@ mod tests {
 
         std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(100).unwrap();
         assert_eq!(mapped.array_at::<2>(10).unwrap(), Some([7, 7]));
-        let behind = mapped.array_at::<2>(2 * 65536).unwrap_err();
-        assert_eq!(behind.kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(mapped.array_at::<2>(2 * 65536).unwrap(), None);
+        assert_eq!(mapped.read_at(90, &mut [0; 65536]).unwrap(), 10);
     }
 
     #[test]

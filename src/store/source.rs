@@ -19,7 +19,7 @@ pub trait ByteSource {
     /// Copies up to `into.len()` bytes from `at` and says how many there were; fewer than asked for means the end.
     ///
     /// # Errors
-    /// What the system said; a page that has gone from under a mapping is an error of the kind `UnexpectedEof`.
+    /// What the system said.
     fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize>;
 
     /// Copies exactly `N` bytes, or `None` where the source ends before.
@@ -117,6 +117,10 @@ impl StoreFile {
 
     pub(super) fn file(&self) -> &File {
         &self.0
+    }
+
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
+        self.0.try_clone().map(Self)
     }
 }
 

@@ -6,6 +6,7 @@
 //! | it is renamed, or compressed and unlinked, and created anew | another inode behind the path | the open file is read to its end, then rotated files newer than it, then the new file |
 //! | it is removed | no inode behind the path | the open file is read to its end, and kept until there is a new one |
 //! | it is copied and truncated | shorter than what was read, or other first bytes | its copy among the rotated files is read from the same position on, then the file from its begin |
+//! | its file system is mounted anew | another inode behind the path, with the first bytes of before | read on from the same position |
 //! | the exporter was away | a saved position | the saved file is looked for by its first bytes: the live file, then the rotated ones |
 //!
 //! Not noticed: a file truncated without a copy and grown past the old position with the same first bytes; lines in a file that was
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::FollowError;
 use super::archive::{Snapshot, open_all};
 use super::identity::{FileMark, Fingerprint};
-use super::line_reader::LineReader;
+use super::line_reader::{LineReader, Pumped};
 use super::source::{Source, identity};
 
 /// Where a follower stands; saved by the caller, given back after a restart.
@@ -184,10 +185,15 @@ impl Follower {
         }
         if let Some(current) = &self.current
             && current.role == Role::Live
-            && current.is_rewritten()?
-            && !self.follow_rewritten()?
         {
-            return Ok(false);
+            let is_rewritten = match current.is_rewritten() {
+                // Of a file system that is gone nothing can be read; what stands there now is looked at below.
+                Err(_) if identity(&self.live)?.is_some_and(|id| id != current.source.id) => false,
+                outcome => outcome?,
+            };
+            if is_rewritten && !self.follow_rewritten()? {
+                return Ok(false);
+            }
         }
         loop {
             // Before the read: nobody writes to the old file once the new one is there.
@@ -206,10 +212,15 @@ impl Follower {
                         self.finish();
                         return Err(error);
                     }
+                    // Its file system is gone, and another one stands there: the same file may go on in it.
+                    Err(_) if successor => Pumped { bytes: 0, at_end: true },
                     Err(error) => return Err(error),
                 };
             *bytes += pumped.bytes;
-            current.refresh()?;
+            match current.refresh() {
+                Err(error) if !successor => return Err(error),
+                _ => {}
+            }
             if !pumped.at_end {
                 return Ok(false);
             }
@@ -296,6 +307,14 @@ fn is_file(live: &Source, mark: &FileMark, read: u64) -> Result<bool, FollowErro
     Ok(live.id == mark.id && live.len()? >= read && mark.first.fits(&live.head()?))
 }
 
+/// Whether `live` is the file that is remembered, by its bytes alone: on a file system that was mounted anew it has another number.
+fn is_same(live: Option<&Source>, mark: &FileMark, read: u64) -> Result<bool, FollowError> {
+    match live {
+        Some(live) if !mark.first.is_empty() => Ok(live.len()? >= read && mark.first.fits(&live.head()?)),
+        _ => Ok(false),
+    }
+}
+
 /// The newest `count` rotated files and the live one, in the order in which they were written.
 fn line_up(snapshot: Snapshot, count: usize) -> Result<VecDeque<Current>, FollowError> {
     let mut after = snapshot.old.get(count).map(Source::mark).transpose()?;
@@ -326,6 +345,13 @@ fn line_up_behind(
             let mut waiting = line_up(snapshot, index + 1)?;
             if let Some(first) = waiting.front_mut() {
                 first.reader = LineReader::new(position.line_at);
+            }
+            Ok((waiting, true))
+        }
+        None if is_same(snapshot.live.as_ref(), mark, position.line_at)? => {
+            let mut waiting = line_up(snapshot, 0)?;
+            if let Some(live) = waiting.front_mut() {
+                live.reader = LineReader::new(position.line_at);
             }
             Ok((waiting, true))
         }

@@ -18,7 +18,7 @@ use super::occurrence::{LogFile, MAX_TEXT_LEN, Occurrence};
 use super::source::Source;
 
 /// Bytes that one poll reads, at most about.
-pub const MAX_POLL_BYTES: u64 = 8 * 1024 * 1024;
+pub const MAX_POLL_BYTES: u64 = 1024 * 1024;
 /// Rotated files in which the lines of the last start are looked for in the logs beside store.log.
 const MAX_OLD_FILES: usize = 3;
 
@@ -91,6 +91,9 @@ enum Stage {
 struct Channel {
     log: LogFile,
     stage: Stage,
+    /// Whether a line of since the last start has been read: what comes behind it is of later, whatever a clock that was set back
+    /// makes it say.
+    has_reached_start: bool,
     lines: LineSplitter,
     stats: LogStats,
 }
@@ -114,7 +117,14 @@ impl LogTail {
                 (None, LogFile::Store) => Stage::Locating(LastStart::new(&path_of(dir, log))),
                 (None, _) => Stage::Waiting,
             };
-            Channel { log, stage, lines: LineSplitter::default(), stats: LogStats::default() }
+            let has_reached_start = matches!(stage, Stage::Following(_));
+            Channel {
+                log,
+                stage,
+                has_reached_start,
+                lines: LineSplitter::default(),
+                stats: LogStats::default(),
+            }
         });
         Self { dir: dir.to_owned(), since: saved.since, channels }
     }
@@ -202,6 +212,7 @@ impl Channel {
         }
         let Stage::Following(follower) = &mut self.stage else { return Progress::default() };
         let (log, lines, stats) = (self.log, &mut self.lines, &mut self.stats);
+        let has_reached_start = &mut self.has_reached_start;
         let progress = follower.poll(*budget, |line| {
             let entry = match lines.split(line) {
                 RawLine::Entry(entry) => entry,
@@ -216,7 +227,8 @@ impl Channel {
             };
             // The first line of store.log says when the last start was.
             let since = *since.get_or_insert(entry.at);
-            if entry.at < since && log != LogFile::Store {
+            *has_reached_start |= entry.at >= since || log == LogFile::Store;
+            if !*has_reached_start {
                 return;
             }
             count(stats, &entry);

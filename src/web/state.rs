@@ -13,7 +13,7 @@ use crate::broker::release::KNOWN;
 use crate::observe::observer::Observer;
 use crate::observe::outlook::Outlook;
 use crate::observe::phase::PreviousShutdown;
-use crate::observe::picture::{DiskArea, Picture};
+use crate::observe::picture::{Collector, CollectorState, DiskArea, Picture};
 use crate::observe::shrinkage::Explained;
 use crate::store::lock::LockState;
 
@@ -28,6 +28,7 @@ pub(super) async fn state(State(shared): State<Shared>) -> Json<Value> {
         },
         "broker": broker(&observer, &shared),
         "store": observer.picture.as_deref().map(picture),
+        "parts": parts(&observer),
         "disk": disk(&observer, &shared),
         "losses": losses(&observer),
         "next_start": observer.outlook.as_deref().map(next_start),
@@ -95,11 +96,24 @@ pub fn picture(picture: &Picture) -> Value {
             "dispatch_lag_bytes": log.lag_bytes,
             "oldest_undispatched_message": log.lag_since,
         },
-        "collectors": picture.collectors.iter().map(|(collector, state)| (collector.as_str(), json!({
-            "error": state.error,
-            "last_success": state.last_success,
-            "took_seconds": state.took.as_secs_f64(),
-        }))).collect::<BTreeMap<_, _>>(),
+        "collectors": picture.collectors.iter()
+            .map(|(part, state)| (part.as_str(), collector(state)))
+            .collect::<BTreeMap<_, _>>(),
+    })
+}
+
+/// Parts of the exporter that are none of a pass.
+fn parts(observer: &Observer) -> Value {
+    let parts = [(Collector::Logs, Some(&observer.tail)), (Collector::State, observer.saving.as_ref())];
+    let parts = parts.into_iter().filter_map(|(part, fares)| Some((part.as_str(), collector(fares?))));
+    json!(parts.collect::<BTreeMap<_, _>>())
+}
+
+fn collector(state: &CollectorState) -> Value {
+    json!({
+        "error": state.error,
+        "last_success": state.last_success,
+        "took_seconds": state.took.as_secs_f64(),
     })
 }
 

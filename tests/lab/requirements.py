@@ -16,6 +16,7 @@ PACKAGE_OF = {
     "openssl": "openssl",
     "jq": "jq",
     "htpasswd": "apache2-utils",
+    "fusermount3": "fuse3",
 }
 
 
