@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::disk::{Disk, RecoveryError};
 use super::file_list::FileList;
+use super::forecast::LogLine;
 use super::parse::Request;
 use super::queue::Put;
 use super::queue_truncation::is_kept;
@@ -173,6 +174,18 @@ impl BatchQueue {
                 *own_min = unit.base_offset.0.wrapping_add(i64::from(unit.batch_size));
             }
             is_gone
+        })
+    }
+
+    /// What is printed where the first file is there and has nothing.
+    #[must_use]
+    pub fn line_without_minimum(&self, topic: &str, id: i32) -> Option<LogLine> {
+        let files = self.list.files.len();
+        self.list.files.first().filter(|first| first.wrote == 0).map(|_| {
+            LogLine::warn(format!(
+                "Correct min offset found null cq file topic:{topic} queue:{id} files:{files} minOffset:{} maxOffset:{}",
+                self.min, self.max
+            ))
         })
     }
 

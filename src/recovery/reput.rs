@@ -3,6 +3,7 @@
 //!
 //! Upstream: `DefaultMessageStore.recoverTopicQueueTable`, `start`, `ReputMessageService.doReput`, `CommitLog.getConfirmOffset`.
 
+use super::any_queue::AnyQueue;
 use super::disk::RecoveryError;
 use super::forecast::LogLine;
 use super::load::{Load, Setting};
@@ -75,6 +76,11 @@ impl Load<'_> {
         let Setting { conf, rules, mode, .. } = *self.setting;
         let min = self.min_offset();
         self.queues.correct_min(self.disk, min)?;
+        let batches = self.queues.slots.iter().filter_map(|slot| match &slot.queue {
+            AnyQueue::Batch(queue) => queue.line_without_minimum(&slot.topic, slot.id),
+            AnyQueue::Simple(_) => None,
+        });
+        self.lines.extend(batches);
         self.read_next_offsets();
         let compensates = (conf.duplication_enable && rules.compensates_duplication)
             || (mode == LogKind::Controller && rules.compensates_controller);

@@ -147,7 +147,7 @@ class Broker:
     def produce(self, topics, count, first=0, queues=4, body=300):
         """Messages round robin over topics and their queues, with keys k-<first>, …"""
         # The name server learns of a new topic a moment after the broker: only the very first message may wait.
-        wait_until(lambda: self._try_produce(topics, first, queues, body), 30, "the first message", every=0.3)
+        wait_until(lambda: self._try_produce(topics, first, queues, body), 90, "the first message", every=0.3)
         self.client.ask("produce", NAME, ",".join(topics), queues, first + 1, count - 1, body)
 
     def _try_produce(self, topics, first, queues, body):
