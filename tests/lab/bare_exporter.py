@@ -40,9 +40,7 @@ class BareSite:
         (source / "broker.conf").write_text("")
         broker = SimpleNamespace(store=seen / "store", logs=seen / "logs", conf=source / "broker.conf")
         self.log("2026-11-23 14:59:00 INFO main - a line\n")
-        config = source / "exporter.yaml"
-        config.write_text(f"follow: {{interval: {interval}, max_cpu_ratio: 1}}\n")
-        self.exporter = Exporter(source.parent, broker, [*wrapper, "env", f"ROCKETMQ_STORE_EXPORTER_CONFIG_FILE={config}"])
+        self.exporter = Exporter(source.parent, broker, wrapper, {"follow": {"interval": interval, "max_cpu_ratio": 1}})
         self.exporter.state = seen / "state"
 
     def start(self):
