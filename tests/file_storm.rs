@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use rocketmq_store_exporter::app;
 use rocketmq_store_exporter::broker::BrokerConf;
-use rocketmq_store_exporter::observe::picture::Picture;
+use rocketmq_store_exporter::observe::picture::{BadQueue, Picture};
 use rocketmq_store_exporter::observe::shrinkage::{Explained, Gone};
 use rocketmq_store_exporter::recovery::question::{Question, Without};
 use rocketmq_store_exporter::recovery::{Budget, Reach, RecoveryError, Shutdown, forecast};
@@ -344,6 +344,23 @@ fn a_store_that_was_unmounted_during_a_look_had_lost_everything() {
         assert_eq!(seen(&after), seen(&before));
         assert_eq!(watcher.observer.lock().unwrap().memory.life.starts, [0; 3]);
     });
+}
+
+#[test]
+fn a_queue_with_a_gap_before_an_empty_last_file_stayed_as_it_had_been() {
+    let scene = Scene::new(Log::Plain);
+    let mut watcher = scene.watcher("state");
+    picture(&mut watcher);
+    let mut files: Vec<_> =
+        fs::read_dir(&scene.queues[0]).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let last = files.pop().unwrap();
+    fs::remove_file(files.pop().unwrap()).unwrap();
+    fs::write(last, [0; 20 * 20]).unwrap();
+    let after = picture(&mut watcher);
+    assert_eq!(after.queues.bad[&BadQueue::FileGap], 1);
+    assert_eq!(after.queues.rows.iter().map(|row| row.files).sum::<u32>(), 12 * 5 - 1);
+    assert!(after.collectors.values().all(|state| state.error.is_none()), "{:?}", after.collectors);
 }
 
 #[test]

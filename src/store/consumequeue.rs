@@ -272,7 +272,11 @@ impl QueueDir<'_> {
             return Ok(None);
         }
         let slots = self.files.file_len / unit;
-        let before = self.open(self.files.last_base.saturating_sub(self.files.file_len))?;
+        let before = match self.open(self.files.last_base.saturating_sub(self.files.file_len)) {
+            // It is missing, not just gone: what cannot be told will not be known in the next pass either.
+            Err(error) if error.is_gone() && self.files.has_gap => return Ok(None),
+            before => before?,
+        };
         self.format.slot(&before, (slots - 1) * unit).map(Some).map_err(wrap)
     }
 
