@@ -37,12 +37,18 @@ def _few_files(verdicts, home):
     plenty.exporter.stop()
     site = _site(home / "few", ["prlimit", "--nofile=64"]).start()
     verdicts.equal("ulimit -n 64: all figures", site.settled(expected), expected)
-    # Connections take what is left; the look at the store and the tail get none.
+    # Connections take no more than their share.
+    descriptors = f"/proc/{site.exporter.child.pid}/fd"
     connections = _connections(site.exporter.port, 80)
+    verdicts.equal("ulimit -n 64, 80 connections: all figures", site.settled(expected), expected)
+    verdicts.check("ulimit -n 64, 80 connections: some descriptors are left", len(os.listdir(descriptors)) < 60, len(os.listdir(descriptors)))
+    # No new one: the look at the store gets none.
+    limit = lambda most: subprocess.run(["prlimit", f"--pid={site.exporter.child.pid}", f"--nofile={most}:64"], check=True)
+    limit(4)
     site.log(LINE)
     time.sleep(3)
-    verdicts.equal("ulimit -n 64: files open", len(os.listdir(f"/proc/{site.exporter.child.pid}/fd")), 64)
     verdicts.check("ulimit -n 64, none left: the process lives on", site.exporter.child.is_alive())
+    limit(64)
     for each in connections:
         each.close()
     verdicts.equal("ulimit -n 64, given back: recovers by itself, figures as before", site.settled(expected), expected)
