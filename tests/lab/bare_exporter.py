@@ -40,7 +40,9 @@ class BareSite:
         (source / "broker.conf").write_text("")
         broker = SimpleNamespace(store=seen / "store", logs=seen / "logs", conf=source / "broker.conf")
         self.log("2026-11-23 14:59:00 INFO main - a line\n")
-        self.exporter = Exporter(source.parent, broker, wrapper, {"follow": {"interval": interval, "max_cpu_ratio": 1}})
+        # A file system that is mounted anew is another one for Landlock: a confined exporter has to be restarted then.
+        told = {"follow": {"interval": interval, "max_cpu_ratio": 1}, "confine": "off"}
+        self.exporter = Exporter(source.parent, broker, wrapper, told)
         self.exporter.state = seen / "state"
 
     def start(self):
