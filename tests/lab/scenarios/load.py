@@ -132,6 +132,11 @@ def _wait_for_a_pass(watcher):
         before = stamp()
 
 
+def _store(watcher):
+    """What is known of the store; nothing before the first look."""
+    return json.load(urllib.request.urlopen(f"{watcher.url}/api/v1/store", timeout=30))["store"]
+
+
 def clients(verdicts, watcher):
     """Many who ask at once, and those who only hold on."""
     url, port = watcher.url, watcher.port
@@ -252,6 +257,7 @@ def soak(verdicts, directory):
     store.write_table()
     often = {"follow": {"interval": "100ms", "start_interval": "100ms", "max_cpu_ratio": 1}, "preview": {"interval": "1s"}}
     watcher = exporter.Exporter(directory, place, configuration=often).start()
+    wait_until(lambda: _store(watcher), 30, "the first look at the store")
     dice, made, samples, passes = random.Random(3), 50, [], set()
     seconds = 1200 if IS_LONG else 60
     began = time.monotonic()
@@ -270,8 +276,7 @@ def soak(verdicts, directory):
                 urllib.request.urlopen(watcher.url + path, timeout=30).read()
             except urllib.error.HTTPError:
                 pass
-        answer = json.load(urllib.request.urlopen(f"{watcher.url}/api/v1/store", timeout=30))
-        passes.add(answer["store"]["seen_at"])
+        passes.add(_store(watcher)["seen_at"])
         samples.append((time.monotonic() - began, *_resident(watcher.child.pid)))
         time.sleep(0.05)
     verdicts.note(f"{len(samples)} rounds, {len(passes)} different looks at the store seen")
