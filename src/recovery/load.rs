@@ -22,6 +22,7 @@ use super::release::{LedgerUnclean, Matching, Rules, TruncationTest};
 use super::replay::{Dispatch, Replay, Walk, WalkPlan, Walked};
 use crate::broker::BrokerConf;
 use crate::format::checkpoint::Checkpoint;
+use crate::format::message::MAGIC_BLANK;
 use crate::store::layout::LogKind;
 use crate::units::PhysicalOffset;
 
@@ -473,6 +474,12 @@ impl<'a> Load<'a> {
         }
         let file_len = self.log.file_len;
         if let Some(last) = self.log.files.last_mut() {
+            // `DLedgerCommitLog.recover`: over whatever stands there, be it messages that the release cannot read.
+            let magic = last.bytes(self.disk, last.wrote + 4, 4)?;
+            if magic != MAGIC_BLANK.to_be_bytes() {
+                let rest = i32::try_from(file_len - last.wrote).unwrap_or(i32::MAX);
+                last.write(self.disk, &[rest.to_be_bytes(), MAGIC_BLANK.to_be_bytes()].concat())?;
+            }
             last.wrote = file_len;
             let divided = last.base + file_len;
             let dir = ledger.data_dir.clone();
