@@ -197,3 +197,13 @@ fn a_foreign_name_among_index_files_is_told_as_the_broker_tells_it() {
     let told = case.forecast().log.into_iter().filter(|line| line.text == text && line.level == "ERROR");
     assert_eq!(told.count(), 1);
 }
+
+#[test]
+fn a_foreign_name_among_segments_is_told_as_the_broker_tells_it() {
+    let case = Case::named("5.2.0-plain-f0");
+    std::fs::write(case.root().join("commitlog/.hidden"), vec![0; 16384]).unwrap();
+    let found = case.forecast();
+    assert_eq!(found.start.reason, Some("FILE_FOREIGN_NAME"));
+    let text = "load exception NumberFormatException: For input string: \".hidden\"";
+    assert!(found.log.iter().any(|line| line.text == text && line.level == "ERROR"), "{:?}", found.log);
+}

@@ -40,6 +40,9 @@ pub enum RecoveryError {
     /// The broker's own recovery ends here with an exception (R3): told by its text.
     #[error("{0}")]
     Exception(String),
+    /// The broker's own recovery goes round here for ever: told by what it does then.
+    #[error("{0}")]
+    Endless(String),
     /// The process ends inside load with this exit code.
     #[error("exit {code}: {}", path.display())]
     Exit {
@@ -48,6 +51,14 @@ pub enum RecoveryError {
         /// The file because of which.
         path: PathBuf,
     },
+}
+
+impl RecoveryError {
+    /// What `Long.parseLong` throws for a text that is no number.
+    #[must_use]
+    pub fn number_format(text: &str) -> Self {
+        Self::Exception(format!("NumberFormatException: For input string: \"{text}\""))
+    }
 }
 
 /// An entry of a directory.

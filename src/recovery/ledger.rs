@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use super::disk::{Disk, RecoveryError};
-use super::file_list::{FileList, ListedFile, LoadFailure, Loader};
+use super::file_list::{FileList, ListedFile, LoadFailure, Loader, file_name};
 use super::memory::EntriesMark;
 use crate::format::ledger_checkpoint::{LedgerCheckpoint, LedgerCheckpointError};
 use crate::format::ledger_entry::{LEDGER_HEADER_LEN, LEDGER_INDEX_UNIT_LEN, LedgerEntryHeader};
@@ -56,9 +56,7 @@ impl Ledger {
         let list = |dirs: &[PathBuf], len| match FileList::load(disk, dirs, len, Loader::Ledger)? {
             Ok(list) => Ok(list),
             Err(LoadFailure::Length(path, _)) => Err(RecoveryError::Exit { code: -1, path }),
-            Err(LoadFailure::Name(path)) => {
-                Err(RecoveryError::Exception(format!("NumberFormatException: {}", path.display())))
-            }
+            Err(LoadFailure::Name(path)) => Err(RecoveryError::number_format(&file_name(&path))),
         };
         let index_dir = dir.join("index");
         Ok(Self {
@@ -254,8 +252,7 @@ impl Ledger {
             Ok(checkpoint) => checkpoint.committed_index,
             Err(LedgerCheckpointError::Form(_)) => None,
             Err(LedgerCheckpointError::Number { value, .. }) => {
-                let text = format!("NumberFormatException: For input string: \"{value}\"");
-                return Err(RecoveryError::Exception(text));
+                return Err(RecoveryError::number_format(&value));
             }
         };
         let Some(committed) = committed else { return Ok(()) };

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, RecoveryError};
 use super::dropped::Dropped;
-use super::file_list::{FileList, ListedFile, LoadFailure, Loader};
+use super::file_list::{FileList, ListedFile, LoadFailure, Loader, file_name};
 use super::forecast::{LogLine, TruncationForecast};
 use super::index::Index;
 use super::ledger::Ledger;
@@ -126,8 +126,8 @@ impl<'a> Load<'a> {
     pub fn run(&mut self) -> Result<Option<Refusal>, RecoveryError> {
         match self.steps() {
             Ok(refusal) => Ok(refusal),
-            Err(RecoveryError::Exception(text)) => {
-                self.lines.push(LogLine::new("ERROR", format!("load exception {text}")));
+            Err(exception @ RecoveryError::Exception(_)) => {
+                self.tell(&exception);
                 Ok(Some(self.refused("LOAD_EXCEPTION", None)))
             }
             Err(RecoveryError::Exit { path, .. }) => {
@@ -216,8 +216,16 @@ impl<'a> Load<'a> {
                 self.lines.push(LogLine::warn(text));
                 self.refused("FILE_WRONG_LENGTH", Some(path))
             }
-            LoadFailure::Name(path) => self.refused("FILE_FOREIGN_NAME", Some(path)),
+            LoadFailure::Name(path) => {
+                self.tell(&RecoveryError::number_format(&file_name(&path)));
+                self.refused("FILE_FOREIGN_NAME", Some(path))
+            }
         }
+    }
+
+    /// The line with which load ends by an exception.
+    fn tell(&mut self, exception: &RecoveryError) {
+        self.lines.push(LogLine::new("ERROR", format!("load exception {exception}")));
     }
 
     fn checks(&self) -> Checks {

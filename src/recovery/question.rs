@@ -181,6 +181,7 @@ fn foretell(question: &Question, disk: &Disk) -> Result<Forecast, RecoveryError>
     let mut load = Load::new(&setting, disk);
     match answer(question, &setting, &tables, disk, &mut load) {
         Err(RecoveryError::Budget) => Ok(Forecast::inconclusive(mode, is_clean, BUDGET_USED_UP)),
+        Err(RecoveryError::Endless(why)) => Ok(Forecast::inconclusive(mode, is_clean, &why)),
         other => other,
     }
 }

@@ -277,6 +277,12 @@ impl Queue {
                 high = middle;
             } else if found == min {
                 (low, high) = (middle, middle);
+            } else if low == middle {
+                let path = self.list.files[0].path();
+                let path = path.display();
+                return Err(RecoveryError::Endless(format!(
+                    "the broker's search for the first message of the log goes round for ever in {path}: positions that are no multiple of {UNIT}"
+                )));
             } else {
                 low = middle;
             }

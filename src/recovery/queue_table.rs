@@ -411,9 +411,7 @@ impl<'a> QueueTable<'a> {
                 continue;
             }
             let Ok(offset) = offset.parse() else {
-                return Err(RecoveryError::Exception(format!(
-                    "NumberFormatException: For input string: \"{offset}\""
-                )));
+                return Err(RecoveryError::number_format(offset));
             };
             let is_light = self.conf.enable_lmq && name.starts_with(LIGHT_PREFIX);
             let id = if is_light { 0 } else { request.queue_id };
