@@ -273,6 +273,13 @@ def exporter():
                 [("sum by (instance, reason) (increase(rocketmq_store_exporter_read_errors_total{$S}[$__rate_interval]))", "{{reason}} {{instance}}")], 12)
     board.panel("timeseries", "Series left out", "Topics and queues without series of their own because of a limit.", "short",
                 [("rocketmq_store_exporter_series_suppressed{$S}", "{{collector}} {{instance}}")], 12)
+    board.row("Is it well itself?")
+    board.panel("state-timeline", "Confined", "What the kernel holds the exporter to. An old kernel leaves parts out, and confine: off all of them.", "none",
+                [("rocketmq_store_exporter_confined{$S}", "{{part}} {{instance}}")], words={0: ("no", ORANGE), 1: ("yes", GREEN)})
+    board.panel("state-timeline", "Tasks stuck", "Tasks of the exporter that give no sign of life and wait for no disk; /-/healthy answers 503 then.", "none",
+                [("rocketmq_store_exporter_task_stuck{$S}", "{{task}} {{instance}}")], words={0: ("no", GREEN), 1: ("stuck", RED)})
+    board.panel("timeseries", "Panics", "Panics of the exporter's tasks; a task is started again each time. Any at all is a defect to report.", "short",
+                [("sum by (instance, task) (increase(rocketmq_store_exporter_panics_total{$S}[$__rate_interval]))", "{{task}} {{instance}}")])
     board.row("What it costs")
     board.panel("timeseries", "Processor", "Share of a core.", "percentunit", [("rate(process_cpu_seconds_total{$S}[$__rate_interval])", "{{instance}}")])
     board.panel("timeseries", "Memory", "Resident memory.", "bytes", [("process_resident_memory_bytes{$S}", "{{instance}}")])

@@ -171,6 +171,7 @@ struct Sidecar {
     registry: prometheus::Registry,
     broker: Option<Arc<BrokerConf>>,
     vitals: Arc<Vitals>,
+    confinement: Arc<Confinement>,
     threads: Vec<(Waker, JoinHandle<()>)>,
 }
 
@@ -210,7 +211,7 @@ impl Sidecar {
         };
         let mut pass = PassLoop::new(passes, Arc::clone(&observer), pass_options, now, has_marks);
         let vitals = Arc::new(Vitals::default());
-        let registry = register(config, conf.clone(), confinement, &observer, &vitals)?;
+        let registry = register(config, conf.clone(), confinement.clone(), &observer, &vitals)?;
         let run = |task: Task, allowed, wake, step| run_task(&vitals, task, allowed, wake, step);
         let mut threads = Vec::new();
         let (has_caught_up, caught_up) = std::sync::mpsc::channel::<()>();
@@ -250,7 +251,8 @@ impl Sidecar {
         let (wake, waker) = Wake::new();
         let step: Step = Box::new(move |wake, beat| outlook.run(wake, beat));
         threads.push((waker, run(Task::Outlook, config.preview.max_time + SLACK, wake, step)?));
-        Ok(Self { observer, registry, broker: conf.map(Arc::new), vitals, threads })
+        let confinement = Arc::new(confinement);
+        Ok(Self { observer, registry, broker: conf.map(Arc::new), vitals, confinement, threads })
     }
 
     /// Stops the tail first, so that what is saved at the end is all that was read.

@@ -7,6 +7,7 @@
 //! | room | knows |
 //! |---|---|
 //! | [`label`] | closed sets of words |
+//! | [`count`] | numbers with what they count |
 //! | [`units`] | positions and times as types |
 //! | [`confine`] | what the process gives up |
 //! | [`format`](mod@format) | what bytes mean |
@@ -29,6 +30,7 @@ pub mod broker;
 pub mod cli;
 pub mod config;
 pub mod confine;
+pub mod count;
 pub mod demo;
 pub mod format;
 pub mod inspect;

@@ -6,6 +6,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -55,11 +56,12 @@ impl Authority {
 
 struct Site {
     dir: tempfile::TempDir,
+    reads: Arc<AtomicUsize>,
 }
 
 impl Site {
     fn new(text: &str) -> Self {
-        let site = Self { dir: tempfile::tempdir().unwrap() };
+        let site = Self { dir: tempfile::tempdir().unwrap(), reads: Arc::default() };
         fs::write(site.file(), text).unwrap();
         site
     }
@@ -70,10 +72,17 @@ impl Site {
 
     fn access(&self) -> Arc<Access> {
         let file = self.file();
+        let reads = Arc::clone(&self.reads);
         let read = move || {
+            reads.fetch_add(1, Ordering::Relaxed);
             read_web_file(&file).map_err(|problems| problems.iter().map(ToString::to_string).collect())
         };
         Arc::new(Access::told(read).unwrap())
+    }
+
+    /// How often the file was read.
+    fn reads(&self) -> usize {
+        self.reads.load(Ordering::Relaxed)
     }
 
     /// What is wrong with the file, without its path.
@@ -253,6 +262,16 @@ async fn ask_tls(address: SocketAddr, trusted: &str, own: Option<(String, String
     answer.lines().next().map(str::to_owned)
 }
 
+/// Asks until it is so: files are looked at once a second, when somebody asks.
+async fn within_a_while(mut is_so: impl AsyncFnMut() -> bool) {
+    let asked = async {
+        while !is_so().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), asked).await.unwrap();
+}
+
 const OK: &str = "HTTP/1.1 200 OK";
 
 #[tokio::test]
@@ -264,14 +283,16 @@ async fn certificates_are_read_again_and_a_broken_one_leaves_the_one_before() {
     let address = serve(Arc::clone(&access)).await;
     assert_eq!(ask_tls(address, &old.pem(), None).await.as_deref(), Some(OK));
     assert_eq!(ask_tls(address, &new.pem(), None).await, None);
-    // A file is looked at once a second.
-    let second = Duration::from_millis(1_050);
     fs::write(site.dir.path().join("server.pem"), "half a certif").unwrap();
-    tokio::time::sleep(second).await;
+    let read_before = site.reads();
+    within_a_while(async || {
+        access.rules();
+        site.reads() > read_before
+    })
+    .await;
     assert_eq!(ask_tls(address, &old.pem(), None).await.as_deref(), Some(OK), "what was there before stays");
     new.install(site.dir.path());
-    tokio::time::sleep(second).await;
-    assert_eq!(ask_tls(address, &new.pem(), None).await.as_deref(), Some(OK));
+    within_a_while(async || ask_tls(address, &new.pem(), None).await.as_deref() == Some(OK)).await;
     assert_eq!(ask_tls(address, &old.pem(), None).await, None);
 }
 

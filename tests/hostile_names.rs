@@ -66,6 +66,7 @@ impl Site {
         let router = router(Shared {
             observer: Arc::clone(&self.watcher.observer),
             vitals: Arc::default(),
+            confinement: Arc::default(),
             registry,
             telemetry_path: "/metrics".to_owned(),
             answers: Arc::new(Answers::new(base, Surroundings::default(), u64::MAX, time)),

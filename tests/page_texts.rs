@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use rocketmq_store_exporter::broker::release::VersionSource;
+use rocketmq_store_exporter::confine::Part;
 use rocketmq_store_exporter::observe::phase::{Phase, PreviousShutdown};
 use rocketmq_store_exporter::observe::picture::DiskArea;
 use rocketmq_store_exporter::observe::shrinkage::Explained;
+use rocketmq_store_exporter::observe::vitals::Task;
 use rocketmq_store_exporter::preview::assumption::BrokerState;
 use rocketmq_store_exporter::preview::finding::{CATALOGUE, Severity};
 use rocketmq_store_exporter::recovery::Verdict;
@@ -17,7 +19,7 @@ use rocketmq_store_exporter::watch::Event;
 #[allow(dead_code, reason = "each test uses a part of it")]
 mod page_texts;
 
-use page_texts::{TEXTS, placeholders};
+use page_texts::{TEXTS, forms, is_known, placeholders};
 
 /// Closed sets of the exporter, by the beginning of the names under which the page has texts for them.
 fn sets() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
@@ -48,6 +50,8 @@ fn sets() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("threshold", ["delete_expired", "clean_forcibly", "refuse_writes"].into()),
         ("severity", severities.collect()),
         ("event", Event::ALL.iter().map(|event| event.id()).chain(feed).collect()),
+        ("task", Task::ALL.map(Task::as_str).into()),
+        ("confined", Part::ALL.map(Part::as_str).into()),
         ("finding", CATALOGUE.iter().map(|kind| kind.id).collect()),
     ])
 }
@@ -86,6 +90,23 @@ fn every_text_is_there_in_both_languages_with_the_same_places() {
         assert!(!text.en.is_empty() && !text.zh.is_empty(), "{name}");
         assert_eq!(places(&text.en), places(&text.zh), "{name}");
     }
+}
+
+#[test]
+fn a_number_chooses_its_words_and_both_forms_are_known() {
+    assert_eq!(
+        forms("{n} {n:queue gets|queues get} {m:it|them}"),
+        ["{n} queue gets it", "{n} queue gets them", "{n} queues get it", "{n} queues get them"]
+    );
+    for sentence in [
+        "1 queue lost 2 files and 1 unit (recovery)",
+        "2 queues lost 1 unit (recovery)",
+        "1 message in the log has no unit in 1 queue, and dispatch begins at 0: nothing puts it",
+        "2 units are put while loading and 1 when the broker serves",
+    ] {
+        assert!(is_known(sentence), "{sentence}");
+    }
+    assert!(!is_known("2 index file are unlinked"));
 }
 
 #[test]

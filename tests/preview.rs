@@ -281,6 +281,24 @@ fn queues_that_become_empty_are_told_of_only_where_there_are_some() {
 }
 
 #[test]
+fn messages_without_a_unit_are_told_of_beside_cut_ones_only_where_there_are_some() {
+    let verdict = |name: &str, version: &str| {
+        let case = Case::named(name);
+        let conf = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(conf.path(), case.conf_text()).unwrap();
+        let output = Killed { case, conf }.run(&["preview", "--broker.version", version]);
+        String::from_utf8(output.stdout).unwrap().split("\n\n").next().unwrap_or_default().replace('\n', " ")
+    };
+    let none = verdict("5.1.4-plain-r2", "5.1.4");
+    assert!(none.ends_with("cuts 236 messages out of the log"), "{none}");
+    let some = verdict("5.2.0-start-plain-x0", "5.2.0");
+    assert!(
+        some.contains("cuts 94 messages out of the log, and leaves ") && some.ends_with("without a unit"),
+        "{some}"
+    );
+}
+
+#[test]
 fn the_text_fits_a_terminal_and_ends_with_the_next_step() {
     let killed = Killed::new();
     for (name, args) in [

@@ -89,7 +89,7 @@ fn every_alert_is_provoked_in_the_lab() {
             .collect::<String>()
     };
     let (quick, incident) = (of("alerts_"), of("incident"));
-    // No broker and no store brings the exporter's own tasks to a panic: `tests/web.rs` does.
+    // No broker and no store brings the exporter's own tasks to a panic: `tests/web_health.rs` does.
     let from_outside = |alert: &&String| *alert != "RocketMQStoreExporterImpaired";
     for alert in runbooks().keys().filter(from_outside) {
         let short = alert.strip_prefix("RocketMQStore").expect("all are named so");

@@ -31,6 +31,7 @@ impl Servers {
             access: Arc::clone(&access),
             observer: Arc::clone(&sidecar.observer),
             vitals: Arc::clone(&sidecar.vitals),
+            confinement: Arc::clone(&sidecar.confinement),
             registry: sidecar.registry.clone(),
             telemetry_path: config.web.telemetry_path.clone(),
             answers: Arc::new(Answers::new(

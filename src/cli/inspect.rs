@@ -9,6 +9,7 @@ use super::preview::{Format, finish_text, json, read_format, refuse_problems, wi
 use super::{EXIT_COULD_NOT_RUN, EXIT_RAN};
 use crate::app;
 use crate::config::{BrokerMode, Config, Word};
+use crate::count::counted;
 use crate::observe::picture::{Picture, QueueRow};
 use crate::preview::Problem;
 use crate::preview::text_table::{Lean, printable, table};
@@ -88,8 +89,17 @@ fn text(picture: &Picture, width: usize) -> String {
     fact("Lock held", yes(is_held).to_owned());
     fact("Abort file", yes(picture.is_abort_present).to_owned());
     let log = &picture.log;
-    fact("Log", format!("{} to {}, {} files, {} gaps", known(log.min), known(log.max), log.files, log.gaps));
-    fact("Not indexed", format!("{} bytes", known(log.lag_bytes)));
+    fact(
+        "Log",
+        format!(
+            "{} to {}, {}, {}",
+            known(log.min),
+            known(log.max),
+            counted(log.files, "file"),
+            counted(log.gaps, "gap")
+        ),
+    );
+    fact("Not indexed", log.lag_bytes.map_or_else(|| "?".to_owned(), |bytes| counted(bytes, "byte")));
     let rows = &picture.queues.rows;
     fact("Queues", format!("{}, of messages up to {}", rows.len(), known(picture.queues.max_physical)));
     for (collector, state) in &picture.collectors {

@@ -15,6 +15,7 @@ use super::phase::{Change, Life, Phase};
 use super::picture::{CollectorState, Picture};
 use super::shrinkage::{Circumstances, DELETION_HOLDS, Explained, Losses};
 use crate::broker::release::Detected;
+use crate::count::counted;
 use crate::format::log_line::Level;
 use crate::store::ReadFailure;
 use crate::units::EpochMillis;
@@ -251,9 +252,9 @@ impl Observer {
         shrinkages: Vec<Shrinkage>,
         circumstances: &Circumstances,
     ) -> Vec<(Shrinkage, Explained)> {
-        let counted = self.memory.losses.settle(shrinkages, circumstances);
+        let settled = self.memory.losses.settle(shrinkages, circumstances);
         for explained in Explained::ALL {
-            let of_kind = counted.iter().filter(|(_, kind)| *kind == explained);
+            let of_kind = settled.iter().filter(|(_, kind)| *kind == explained);
             let (queues, files, units) = of_kind.fold((0_u64, 0, 0), |(queues, files, units), (each, _)| {
                 (queues + 1, files + each.files_removed(), units + each.units_removed())
             });
@@ -261,11 +262,16 @@ impl Observer {
                 self.is_dirty = true;
                 let severity = if explained.is_loss() { "damage" } else { "info" };
                 let reason = explained.as_str();
-                let summary = format!("{queues} queues lost {files} files and {units} units ({reason})");
+                let lost = match (counted(files, "file"), counted(units, "unit")) {
+                    (_, lost) if files == 0 => lost,
+                    (lost, _) if units == 0 => lost,
+                    (files, units) => format!("{files} and {units}"),
+                };
+                let summary = format!("{} lost {lost} ({reason})", counted(queues, "queue"));
                 self.memory.feed.tell(circumstances.now, "shrinkage", reason, severity, summary);
             }
         }
-        counted
+        settled
     }
 
     /// Whether a start is under way, or was since the last pass.

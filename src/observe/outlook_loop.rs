@@ -14,6 +14,7 @@ use super::outlook::Foreteller;
 use super::own_file;
 use super::phase::Phase;
 use super::verification::{Facts, Outcome, verify};
+use crate::count::counted;
 use crate::preview::Surroundings;
 use crate::units::EpochMillis;
 use crate::watch::wake::{Wake, Woken};
@@ -144,9 +145,11 @@ impl OutlookLoop {
                 "info",
                 format!("the last forecast was not compared with the start: {why}"),
             ),
-            Outcome::Compared { compared, mismatches } if mismatches.is_empty() => {
-                ("confirmed", "info", format!("the start did what was foretold ({compared} things compared)"))
-            }
+            Outcome::Compared { compared, mismatches } if mismatches.is_empty() => (
+                "confirmed",
+                "info",
+                format!("the start did what was foretold ({} compared)", counted(*compared, "thing")),
+            ),
             Outcome::Compared { compared, mismatches } => {
                 let first = mismatches.first().map_or("", |mismatch| mismatch.what.as_str());
                 let count = mismatches.len();

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::assumption::Assumption;
 use super::finding::{self, Finding};
+use crate::count::{counted, either};
 use crate::inspect::metadata;
 use crate::recovery::forecast::QueueForecast;
 use crate::recovery::metadata::Tables;
@@ -147,8 +148,10 @@ impl Scene<'_> {
                 (&finding::CQ_CUT_AT_DAMAGE, "a record that cannot be read is taken for the end of the log")
             };
             let summary = format!(
-                "{why}: queues are cut at {}, and {cut_now} units that pointed to messages behind it never come back",
-                cut.process_offset
+                "{why}: queues are cut at {}, and {} that pointed to messages behind it never {} back",
+                cut.process_offset,
+                counted(cut_now, "unit"),
+                either(&cut_now, "comes", "come")
             );
             found.push(Finding::new(kind, summary, &numbers));
             unexplained -= cut_now.min(unexplained);
@@ -158,8 +161,12 @@ impl Scene<'_> {
             let kind = if waits { &finding::CQ_WAITS_FOR_CONFIRM } else { &finding::CQ_MISSING_NOT_REBUILT };
             let queues = self.count(|queue| lost_of(queue) > 0);
             let summary = format!(
-                "{unexplained} messages in the log have no unit in {queues} queues, and dispatch begins at {}: nothing puts them",
-                forecast.reput_from
+                "{} in the log {} no unit in {}, and dispatch begins at {}: nothing puts {}",
+                counted(unexplained, "message"),
+                either(&unexplained, "has", "have"),
+                counted(queues, "queue"),
+                forecast.reput_from,
+                either(&unexplained, "it", "them")
             );
             let evidence = [
                 ("units_lost", json!(unexplained)),
@@ -170,7 +177,8 @@ impl Scene<'_> {
         }
         if self.has_line("The commitlog files are deleted") && forecast.totals.units_removed > 0 {
             let removed = forecast.totals.units_removed;
-            let summary = format!("there is no log, and the queues with their {removed} units are deleted");
+            let units = counted(removed, "unit");
+            let summary = format!("there is no log, and the queues with their {units} are deleted");
             let evidence = [("units_removed", json!(removed)), ("queues", json!(forecast.totals.queues))];
             found.push(Finding::new(&finding::CQ_DELETED_WITHOUT_LOG, summary, &evidence));
         }
@@ -191,8 +199,10 @@ impl Scene<'_> {
                 &finding::CL_DAMAGED_MIDDLE
             };
             let summary = format!(
-                "the log is cut at {end}: {} whole messages ({} bytes) behind it go",
-                log.messages_dropped, log.bytes_dropped
+                "the log is cut at {end}: {} ({} bytes) behind it {}",
+                counted(log.messages_dropped, "whole message"),
+                log.bytes_dropped,
+                either(&log.messages_dropped, "goes", "go")
             );
             let evidence = [
                 ("truncate_to", json!(end)),
@@ -208,7 +218,11 @@ impl Scene<'_> {
         }
         if log.messages_dropped == 0 && !log.segments_unlinked.is_empty() {
             let paths: Vec<_> = log.segments_unlinked.iter().map(|path| path.to_string_lossy()).collect();
-            let summary = format!("{} segments without messages are unlinked", paths.len());
+            let summary = format!(
+                "{} without messages {} unlinked",
+                counted(paths.len(), "segment"),
+                either(&paths.len(), "is", "are")
+            );
             let evidence = [("paths", json!(paths.iter().take(EXAMPLES).collect::<Vec<_>>()))];
             found.push(Finding::new(&finding::CL_SPARE_SEGMENT_UNLINKED, summary, &evidence));
         }
@@ -218,8 +232,9 @@ impl Scene<'_> {
             let pairs = segments.list.windows(2);
             let gap = pairs.filter(|pair| pair[0].end() != pair[1].base).map(|pair| pair[0].end()).next();
             let summary = format!(
-                "{} gaps between segments, the first at {}",
-                segments.gaps(),
+                "{} between segments, {} {}",
+                counted(segments.gaps(), "gap"),
+                either(&segments.gaps(), "at", "the first at"),
                 gap.map_or_else(|| "an unknown place".to_owned(), |at| at.to_string())
             );
             let evidence = [("gaps", json!(segments.gaps())), ("offset", json!(gap))];
@@ -245,10 +260,12 @@ impl Scene<'_> {
             })
             .sum();
         if forecast.totals.units_added + put_later > 0 {
-            let summary = format!(
-                "{} units are put while loading and {put_later} when the broker serves",
-                forecast.totals.units_added
-            );
+            let put = |count| format!("{} {} put", counted(count, "unit"), either(&count, "is", "are"));
+            let summary = match (forecast.totals.units_added, put_later) {
+                (now, 0) => format!("{} while loading", put(now)),
+                (0, later) => format!("{} when the broker serves", put(later)),
+                (now, later) => format!("{} while loading and {later} when the broker serves", put(now)),
+            };
             let evidence =
                 [("units_added", json!(forecast.totals.units_added)), ("units_put_later", json!(put_later))];
             found.push(Finding::new(&finding::CQ_REINDEXED, summary, &evidence));
@@ -261,14 +278,23 @@ impl Scene<'_> {
         if count > 0 && !self.has_line("The commitlog files are deleted") {
             let of = |queue: &QueueForecast| queue.units_removed - lost_of(queue);
             let units: u64 = forecast.queues.iter().filter(|queue| is_behind(queue)).map(of).sum();
-            let summary = format!("{units} units in {count} queues point to where no message will be");
+            let summary = format!(
+                "{} in {} {} to where no message will be",
+                counted(units, "unit"),
+                counted(count, "queue"),
+                either(&units, "points", "point")
+            );
             let evidence = [("units", json!(units)), ("queues", names)];
             found.push(Finding::new(&finding::CQ_UNITS_BEHIND_LOG, summary, &evidence));
         }
         let (count, names) =
             examples(&|queue| queue.after_load.units > queue.before.units + queue.units_added);
         if count > 0 {
-            let summary = format!("{count} queues get a unit that belongs to no message");
+            let summary = format!(
+                "{} {} a unit that belongs to no message",
+                counted(count, "queue"),
+                either(&count, "gets", "get")
+            );
             found.push(Finding::new(&finding::CQ_PHANTOM_UNIT, summary, &[("queues", names)]));
         }
         let two_gib = i64::from(i32::MAX);
@@ -276,12 +302,20 @@ impl Scene<'_> {
             queue.after_load.max_physical_offset == two_gib && queue.before.max_physical_offset != two_gib
         });
         if count > 0 {
-            let summary = format!("{count} queues take no unit of a message below 2147483647");
+            let summary = format!(
+                "{} {} no unit of a message below 2147483647",
+                counted(count, "queue"),
+                either(&count, "takes", "take")
+            );
             found.push(Finding::new(&finding::CQ_MAXIMUM_TWO_GIB, summary, &[("queues", names)]));
         }
         let (count, names) = examples(&|queue| next_of(queue) < queue.before.max_offset);
         if count > 0 {
-            let summary = format!("{count} queues hand out queue offsets a second time");
+            let summary = format!(
+                "{} {} out queue offsets a second time",
+                counted(count, "queue"),
+                either(&count, "hands", "hand")
+            );
             found.push(Finding::new(&finding::QUEUE_OFFSETS_REUSED, summary, &[("queues", names)]));
         }
         found
@@ -318,8 +352,10 @@ impl Scene<'_> {
             let named = groups.iter().take(NAMED_GROUPS).copied().collect::<Vec<_>>().join(", ");
             let more = if groups.len() > NAMED_GROUPS { ", …" } else { "" };
             let summary = format!(
-                "{count} committed offsets of {} groups ({named}{more}) lie beyond the end of their queue",
-                groups.len()
+                "{} of {} ({named}{more}) {} queue",
+                counted(count, "committed offset"),
+                counted(groups.len(), "group"),
+                either(&count, "lies beyond the end of its", "lie beyond the end of their")
             );
             let evidence =
                 [("offsets", json!(count)), ("groups", json!(groups)), ("examples", json!(beyond))];
@@ -331,7 +367,11 @@ impl Scene<'_> {
         let mut found = Vec::new();
         let index = &self.forecast.index.unlinked;
         if !index.is_empty() {
-            let summary = format!("{} index files are unlinked", index.len());
+            let summary = format!(
+                "{} {} unlinked",
+                counted(index.len(), "index file"),
+                either(&index.len(), "is", "are")
+            );
             let paths: Vec<_> = index.iter().take(EXAMPLES).map(|path| path.to_string_lossy()).collect();
             let evidence = [("paths", json!(paths))];
             found.push(Finding::new(&finding::INDEX_FILES_UNLINKED, summary, &evidence));

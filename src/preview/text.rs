@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use super::answer::Preview;
 use super::finding::{self, Severity};
 use super::text_table::{Lean, printable, table};
+use crate::count::{counted, either};
 use crate::recovery::Verdict;
 use crate::recovery::forecast::QueueForecast;
 
@@ -37,8 +38,8 @@ pub fn sentence(preview: &Preview) -> String {
         }
         Verdict::Trimmed => {
             format!(
-                "the next start of {release} drops only what is no message ({} units)",
-                totals.units_removed
+                "the next start of {release} drops only what is no message ({})",
+                counted(totals.units_removed, "unit")
             )
         }
         Verdict::Reindexed => format!(
@@ -48,16 +49,31 @@ pub fn sentence(preview: &Preview) -> String {
             let queues = forecast.queues.iter().filter(|queue| queue.units_lost > Some(0)).count();
             let emptied = match totals.queues_emptied {
                 0 => String::new(),
-                emptied => format!(" ({emptied} queues become empty)"),
+                emptied => {
+                    format!(
+                        " ({} {} empty)",
+                        counted(emptied, "queue"),
+                        either(&emptied, "becomes", "become")
+                    )
+                }
             };
             format!(
-                "the next start of {release} leaves {lost} messages in {queues} queues without a unit, and nothing puts them again{emptied}"
+                "the next start of {release} leaves {} in {} without a unit, and nothing puts {} again{emptied}",
+                counted(lost, "message"),
+                counted(queues, "queue"),
+                either(&lost, "it", "them")
             )
         }
-        Verdict::MessageLoss => format!(
-            "the next start of {release} cuts {} messages out of the log, and leaves {lost} others without a unit",
-            totals.messages_dropped
-        ),
+        Verdict::MessageLoss => {
+            let others = match lost {
+                0 => String::new(),
+                lost => format!(", and leaves {} without a unit", counted(lost, "other")),
+            };
+            format!(
+                "the next start of {release} cuts {} out of the log{others}",
+                counted(totals.messages_dropped, "message")
+            )
+        }
         Verdict::RefuseStart => format!(
             "{release} does not start on this store: it ends with exit code {}",
             forecast.start.exit_code.unwrap_or_default()
@@ -107,8 +123,12 @@ fn facts(text: &mut String, preview: &Preview, width: usize) -> fmt::Result {
         fact(
             "Log",
             &format!(
-                "{} to {}; recovery reads {} to {}, {} messages",
-                log.min_offset, log.max_offset, log.scan_from, log.scan_end, log.messages_scanned
+                "{} to {}; recovery reads {} to {}, {}",
+                log.min_offset,
+                log.max_offset,
+                log.scan_from,
+                log.scan_end,
+                counted(log.messages_scanned, "message")
             ),
         )?;
         if let Some(cut) = forecast.truncation {
@@ -207,12 +227,12 @@ fn remedies(text: &mut String, preview: &Preview, width: usize) -> fmt::Result {
     writeln!(text, "\nWhat could be done instead, each computed for this store, best first")?;
     for (at, remedy) in preview.remedies.iter().enumerate() {
         let outcome = match remedy.units_lost {
-            Some(lost) => format!("{lost} units lost"),
+            Some(lost) => format!("{} lost", counted(lost, "unit")),
             None => "does not start".to_owned(),
         };
         let dropped = match remedy.messages_dropped {
             0 => String::new(),
-            count => format!(", {count} messages cut"),
+            count => format!(", {} cut", counted(count, "message")),
         };
         let line = format!(
             "{} ({}): {}, {outcome}{dropped}, load takes about {}",

@@ -11,6 +11,7 @@ use super::access::{Access, guard};
 use super::error::ApiError;
 use super::{answers, api, health, page, scrape, state};
 use crate::broker::BrokerConf;
+use crate::confine::Confinement;
 use crate::observe::observer::Observer;
 use crate::observe::vitals::Vitals;
 use crate::units::EpochMillis;
@@ -22,6 +23,8 @@ pub struct Shared {
     pub observer: Arc<Mutex<Observer>>,
     /// How the exporter's own tasks fare.
     pub vitals: Arc<Vitals>,
+    /// What the kernel holds it to.
+    pub confinement: Arc<Confinement>,
     /// The metrics.
     pub registry: prometheus::Registry,
     /// Path of the metrics.

@@ -3,6 +3,7 @@
 //! Offsets are numbers, maxima are exclusive ends, -1 stands where upstream would say -1; times are ms since the epoch.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
@@ -10,22 +11,19 @@ use serde_json::{Value, json};
 
 use super::router::Shared;
 use crate::broker::release::KNOWN;
+use crate::confine::Part;
 use crate::observe::observer::Observer;
 use crate::observe::outlook::Outlook;
 use crate::observe::phase::PreviousShutdown;
 use crate::observe::picture::{Collector, CollectorState, DiskArea, Picture};
 use crate::observe::shrinkage::Explained;
+use crate::observe::vitals::Task;
 use crate::store::lock::LockState;
 
 pub(super) async fn state(State(shared): State<Shared>) -> Json<Value> {
     let observer = shared.observer();
     Json(json!({
-        "exporter": {
-            "version": env!("CARGO_PKG_VERSION"),
-            "now": (shared.clock)(),
-            "telemetry_path": shared.telemetry_path,
-            "releases": KNOWN.map(|(major, minor, patch)| format!("{major}.{minor}.{patch}")),
-        },
+        "exporter": exporter(&shared),
         "broker": broker(&observer, &shared),
         "store": observer.picture.as_deref().map(picture),
         "parts": parts(&observer),
@@ -33,6 +31,29 @@ pub(super) async fn state(State(shared): State<Shared>) -> Json<Value> {
         "losses": losses(&observer),
         "next_start": observer.outlook.as_deref().map(next_start),
     }))
+}
+
+/// The exporter itself: what a page needs to know of it, what the kernel holds it to, and how its tasks fare.
+fn exporter(shared: &Shared) -> Value {
+    let stuck = shared.vitals.stuck(Instant::now());
+    let task = |task: Task| {
+        let since = stuck.iter().find(|stuck| stuck.task == task).map(|stuck| stuck.since.as_millis());
+        let panics = shared.vitals.panics(task);
+        (
+            task.as_str(),
+            json!({ "panics": panics, "stuck_ms": since.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX)) }),
+        )
+    };
+    let confined = Part::ALL.map(|part| (part.as_str(), shared.confinement.holds(part)));
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "now": (shared.clock)(),
+        "telemetry_path": shared.telemetry_path,
+        "releases": KNOWN.map(|(major, minor, patch)| format!("{major}.{minor}.{patch}")),
+        "confined": BTreeMap::from(confined),
+        "confinement_gaps": shared.confinement.gaps,
+        "tasks": Task::ALL.map(task).into_iter().collect::<BTreeMap<_, _>>(),
+    })
 }
 
 fn broker(observer: &Observer, shared: &Shared) -> Value {

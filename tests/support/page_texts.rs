@@ -33,7 +33,7 @@ pub static TEXTS: LazyLock<Texts> = LazyLock::new(|| {
     serde_json::from_str(&text).expect("the texts are JSON of the known form")
 });
 
-/// Names between braces, and what stands around them: one piece of text more than names.
+/// Names between braces, without the words to choose from behind them, and what stands around: one piece of text more than names.
 pub fn placeholders(text: &str) -> (Vec<&str>, Vec<&str>) {
     let (mut names, mut around) = (Vec::new(), Vec::new());
     let mut rest = text;
@@ -41,17 +41,41 @@ pub fn placeholders(text: &str) -> (Vec<&str>, Vec<&str>) {
         rest.split_once('{').and_then(|(before, behind)| Some((before, behind.split_once('}')?)))
     {
         around.push(before);
-        names.push(name);
+        names.push(name.split(':').next().unwrap_or(name));
         rest = after;
     }
     around.push(rest);
     (names, around)
 }
 
+/// The text with the words that go with each number, for all numbers that are one or many.
+pub fn forms(text: &str) -> Vec<String> {
+    let Some((before, inside, after)) = text.match_indices('{').find_map(|(at, _)| {
+        let (inside, after) = text[at + 1..].split_once('}')?;
+        inside.contains(':').then_some((&text[..at], inside, after))
+    }) else {
+        return vec![text.to_owned()];
+    };
+    let (name, words) = inside.split_once(':').expect("it was looked for");
+    let words: Vec<_> = words.split('|').collect();
+    assert_eq!(words.len(), 2, "{text}");
+    let with = |choice: usize| {
+        // The same number takes the same choice throughout.
+        let mut form = format!("{before}{}{after}", words[choice]);
+        while let Some(at) = form.find(&format!("{{{name}:")) {
+            let end = at + form[at..].find('}').expect("a brace is closed");
+            let word = form[at..end].split([':', '|']).nth(1 + choice).expect("two words").to_owned();
+            form.replace_range(at..=end, &word);
+        }
+        forms(&form)
+    };
+    [with(0), with(1)].concat()
+}
+
 /// Whether the page can say this sentence of the exporter in another language.
 pub fn is_known(sentence: &str) -> bool {
-    TEXTS.sentences.iter().any(|known| {
-        let (_, around) = placeholders(&known.en);
+    TEXTS.sentences.iter().flat_map(|known| forms(&known.en)).any(|known| {
+        let (_, around) = placeholders(&known);
         let (first, rest) = around.split_first().expect("there is one piece at least");
         let Some(mut text) = sentence.strip_prefix(first) else { return false };
         let Some((last, middle)) = rest.split_last() else { return text.is_empty() };

@@ -3,8 +3,8 @@
 import { h, render } from "./preact.js";
 import { overview } from "./overview.js";
 import { PreviewPage } from "./preview.js";
-import { when } from "./parts.js";
-import { LANGUAGES, duration, load, speak, spoken, t } from "./texts.js";
+import { when, word } from "./parts.js";
+import { LANGUAGES, duration, load, number, speak, spoken, t } from "./texts.js";
 
 const EVERY = 2000;
 // What the exporter knows is called old when it is this much older than now, in ms.
@@ -49,7 +49,12 @@ function banners() {
     found.push(h("p", { key: "answer", class: "banner bad" }, `${since} (${failure})`));
   }
   if (!state) return found;
-  const { now } = state.exporter;
+  const { now, tasks } = state.exporter;
+  for (const [task, { stuck_ms: stuck }] of Object.entries(tasks)) {
+    if (stuck !== null) {
+      found.push(h("p", { key: task, class: "banner bad" }, t("own.stuck", { task: t(`task.${task}`), time: duration(stuck) })));
+    }
+  }
   if (state.store && now - state.store.seen_at > OLD_LOOK) {
     found.push(h("p", { key: "look", class: "banner" }, t("old.look", { time: duration(now - state.store.seen_at) })));
   }
@@ -61,6 +66,17 @@ function banners() {
       h("strong", null, t(`root.${state.store.root_state}`)), " ", h("code", null, state.store.root)));
   }
   return found;
+}
+
+// How the exporter itself fares: what its kernel holds it to, and whether its tasks panicked. A word is loud only where it is to be seen.
+function own({ confined, confinement_gaps: gaps, tasks }) {
+  const lacking = Object.keys(confined).filter((part) => !confined[part]).map((part) => t(`confined.${part}`));
+  const panicked = Object.entries(tasks).filter(([, { panics }]) => panics > 0);
+  const isWell = panicked.length === 0 && Object.values(tasks).every(({ stuck_ms: stuck }) => stuck === null);
+  return h("span", { class: "own", title: gaps.join("; ") || undefined },
+    lacking.length === 0 ? t("own.confined") : gaps.length === 0 ? t("own.not_confined") : word(t("own.confined_in_part", { parts: lacking.join(", ") }), "warn"),
+    isWell && [", ", t("own.tasks_go_on")],
+    panicked.map(([task, { panics }]) => [" ", word(t("own.panicked", { task: t(`task.${task}`), n: number(panics) }), "warn")]));
 }
 
 function page() {
@@ -84,6 +100,7 @@ function page() {
       isPreview ? h(PreviewPage, { state, language: spoken() }) : overview(seen)),
     h("footer", null,
       state && h("span", null, `rocketmq-store-exporter ${state.exporter.version}`),
+      state && own(state.exporter),
       state && h("span", null, t("as_of"), " ", when(state.exporter.now)),
       state && h("a", { href: state.exporter.telemetry_path }, t("metrics")),
       ["store", "queues", "events", "history", "preview", "compare"].map((name) =>

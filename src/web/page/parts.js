@@ -22,6 +22,7 @@ export function verdictSentence(answer) {
     lost: number(totals.units_lost ?? 0),
     queues: number(answer.queues_with_loss ?? answer.queues.filter((queue) => queue.units_lost > 0).length),
     emptied: totals.queues_emptied > 0 ? t("emptied_queues", { queues: number(totals.queues_emptied) }) : "",
+    others: totals.units_lost > 0 ? t("other_messages", { lost: number(totals.units_lost) }) : "",
     removed: number(totals.units_removed),
     dropped: number(totals.messages_dropped),
     exit_code: start.exit_code ?? "?",

@@ -41,7 +41,7 @@ export function speak(chosen) {
 export const spoken = () => language;
 const locale = () => ({ en: "en", zh: "zh-CN" })[language];
 
-// The text for `key`, with `{name}` filled in.
+// The text for `key`, with `{name}` filled in, and of `{name:one|many}` the one that goes with the number.
 export function t(key, values = {}) {
   const text = table[key]?.[language];
   return text === undefined ? key : fill(text, values);
@@ -50,11 +50,16 @@ export function t(key, values = {}) {
 // Whether there is a text for `key`.
 export const has = (key) => key in table;
 
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+const fill = (text, values) => text.replace(/\{(\w+)(?::([^|}]*)\|([^}]*))?\}/g, (whole, name, one, many) =>
+  one === undefined ? values[name] ?? whole : String(values[name]) === "1" ? one : many);
 
 function pattern(text) {
   const literal = (part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  const parts = text.split(/\{(\w+)\}/).map((part, at) => (at % 2 ? `(?<${part}>.+)` : literal(part)));
+  const place = (inside) => {
+    const [name, words] = inside.split(":");
+    return words === undefined ? `(?<${name}>.+)` : `(?:${words.split("|").map(literal).join("|")})`;
+  };
+  const parts = text.split(/\{([^}]+)\}/).map((part, at) => (at % 2 ? place(part) : literal(part)));
   return new RegExp(`^${parts.join("")}$`, "s");
 }
 

@@ -48,6 +48,7 @@ impl Site {
         let shared = Shared {
             observer: Arc::clone(&watcher.observer),
             vitals: Arc::default(),
+            confinement: Arc::default(),
             registry,
             telemetry_path: "/metrics".to_owned(),
             answers: Arc::new(Answers::new(base, Surroundings::default(), u64::MAX, time)),

@@ -1,0 +1,103 @@
+//! Questions about the next start over HTTP: the answers of the command, each given once, few at a time.
+
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
+
+#[path = "support/site.rs"]
+#[allow(dead_code, reason = "each test uses a part of it")]
+mod site;
+
+use std::fs;
+
+use axum::http::{StatusCode, header};
+use site::Site;
+
+#[tokio::test]
+async fn the_next_start_is_told_as_the_command_tells_it() {
+    let site = Site::seen(|_| {});
+    let (status, found) = site.json("/api/v1/preview?version=5.2.0&queues=all").await;
+    assert_eq!(status, StatusCode::OK, "{found}");
+    assert_eq!(found["schema_version"], 1);
+    assert_eq!(found["assumed"]["version"], "5.2.0");
+    let total = usize::try_from(found["totals"]["queues"].as_u64().unwrap()).unwrap();
+    assert_eq!(found["queues"].as_array().unwrap().len(), total);
+    let (_, changed) = site.json("/api/v1/preview?version=5.2.0").await;
+    assert!(changed["queues"].as_array().unwrap().len() < found["queues"].as_array().unwrap().len());
+    let (_, clean) = site.json("/api/v1/preview?version=5.2.0&shutdown=clean&without=index").await;
+    assert_eq!(
+        (&clean["assumed"]["shutdown"], &clean["assumed"]["without"]),
+        (&"clean".into(), &serde_json::json!(["index"]))
+    );
+    let (_, set) = site.json("/api/v1/preview?version=5.2.0&set=mappedFileSizeCommitLog%3D4096").await;
+    assert_eq!(
+        (&set["verdict"], &set["start"]["reason"]),
+        (&"refuse_start".into(), &"FILE_WRONG_LENGTH".into())
+    );
+    let (status, table) = site.json("/api/v1/compare?versions=5.2.0,5.5.0&remedies=true").await;
+    assert_eq!(status, StatusCode::OK, "{table}");
+    assert_eq!(table["rows"].as_array().unwrap().len(), 2);
+    assert_eq!(table["columns"][0], "as_it_stands");
+}
+
+#[tokio::test]
+async fn a_bad_question_is_refused_with_its_parameter() {
+    let site = Site::seen(|_| {});
+    for (query, name) in [
+        ("version=latest", "version"),
+        ("shutdown=dirty", "shutdown"),
+        ("set=x", "set"),
+        ("set=noSuchKey%3D1", "set"),
+        ("without=log", "without"),
+        ("queues=some", "queues"),
+        ("topic=x", "topic"),
+        ("version=5.2.0&version=5.3.0", "version"),
+    ] {
+        let (status, told) = site.json(&format!("/api/v1/preview?{query}")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{query}: {told}");
+        assert!(told["message"].as_str().unwrap().contains(name), "{query}: {told}");
+    }
+    for (query, name) in [("versions=5", "versions"), ("remedies=some", "remedies")] {
+        let (status, told) = site.json(&format!("/api/v1/compare?{query}")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{query}: {told}");
+        assert!(told["message"].as_str().unwrap().contains(name), "{query}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_holds_until_a_file_changes() {
+    let site = Site::seen(|_| {});
+    let question = "/api/v1/preview?version=5.2.0&queues=all";
+    let path = site.dir.path().join("store/consumequeue/T0/0/00000000000000000000");
+    let metadata = fs::metadata(&path).unwrap();
+    let (_, first) = site.json(question).await;
+    fs::write(&path, vec![0; usize::try_from(metadata.len()).unwrap()]).unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_modified(metadata.modified().unwrap()).unwrap();
+    let (_, unseen) = site.json(question).await;
+    assert_eq!(unseen, first, "nothing that a stamp shows has changed, so nothing was read");
+    fs::write(&path, vec![0; usize::try_from(metadata.len()).unwrap()]).unwrap();
+    let (_, seen) = site.json(question).await;
+    assert_ne!(seen, first);
+}
+
+#[tokio::test]
+async fn more_questions_than_may_run_are_told_to_come_back() {
+    let site = Site::seen(|_| {});
+    let ask = |version: &'static str| site.get_with(version, &[]);
+    let (first, second, third, same) = tokio::join!(
+        ask("/api/v1/preview?version=5.2.0"),
+        ask("/api/v1/preview?version=5.3.0"),
+        ask("/api/v1/preview?version=5.4.0"),
+        ask("/api/v1/preview?version=5.2.0"),
+    );
+    assert_eq!((first.status(), second.status()), (StatusCode::OK, StatusCode::OK));
+    assert_eq!(third.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(third.headers()[header::RETRY_AFTER], "1");
+    assert_eq!(same.status(), StatusCode::OK, "the same question waits for the answer that is being made");
+    assert_eq!(ask("/api/v1/preview?version=5.4.0").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn without_a_store_there_is_no_answer() {
+    let site = Site::seen(|store| fs::remove_dir_all(store).unwrap());
+    let (status, told) = site.json("/api/v1/preview?version=5.2.0").await;
+    assert_eq!((status, &told["error"]), (StatusCode::SERVICE_UNAVAILABLE, &"not_yet".into()));
+}
