@@ -218,7 +218,8 @@ fn answer(
         next_entry: load.index.next_entry(),
     };
     let counts = load.queues.counts;
-    let is_silent = setting.rules.truncation_test == TruncationTest::AfterDispatch;
+    let is_silent = setting.rules.truncation_test == TruncationTest::AfterDispatch
+        && !setting.conf.enable_log_consume_queue_repeatedly_build_when_recover;
     let repeated = if is_silent { 0 } else { counts.repeated };
     let lines = [
         (repeated, "Maybe try to build consume queue repeatedly"),
