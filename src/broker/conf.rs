@@ -153,6 +153,8 @@ pub struct BrokerConf {
     pub put_consume_queue_data_by_file_channel: bool,
     /// `writeWithoutMmap` (5.4.0).
     pub write_without_mmap: bool,
+    /// `enableLogConsumeQueueRepeatedlyBuildWhenRecover` (5.4.0): recovery tells of units that are there already.
+    pub enable_log_consume_queue_repeatedly_build_when_recover: bool,
     /// `rocksdbCQDoubleWriteEnable` (5.3.1).
     pub rocksdb_cq_double_write_enable: bool,
     /// `useSeparateStorePathForRocksdbCQ` (5.5.0).
@@ -306,6 +308,8 @@ impl BrokerConf {
             config_manager_version: v.text("configManagerVersion"),
             put_consume_queue_data_by_file_channel: v.flag("putConsumeQueueDataByFileChannel", true),
             write_without_mmap: v.flag("writeWithoutMmap", false),
+            enable_log_consume_queue_repeatedly_build_when_recover: v
+                .flag("enableLogConsumeQueueRepeatedlyBuildWhenRecover", false),
             rocksdb_cq_double_write_enable: v.flag("rocksdbCQDoubleWriteEnable", false),
             use_separate_store_path_for_rocksdb_cq: v.flag("useSeparateStorePathForRocksdbCQ", false),
             commit_log_recover_max_num: v.int("commitLogRecoverMaxNum", 10),

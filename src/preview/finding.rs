@@ -77,6 +77,8 @@ catalogue! {
         "A file among segments or queue files has a name that is no offset: the broker does not start"
     QUEUE_KIND_MISMATCH Critical "5.0.0 and later"
         "Files of a queue are of another kind (simple, batch) than its topic says: the broker does not start"
+    QUEUE_KIND_UNKNOWN Critical "5.0.0 and later"
+        "A topic that has queues tells a queue.type that is no kind of queue: the broker does not start"
     INDEX_UNREADABLE Critical "5.1.0 and later"
         "An index file cannot be mapped: the broker does not start"
     TABLE_UNREADABLE Critical "all"

@@ -3,7 +3,6 @@
 //! Upstream: `DefaultMessageStore.load`, `recover`; `CommitLog` and `DLedgerCommitLog` below them.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, RecoveryError};
@@ -15,6 +14,7 @@ use super::ledger::Ledger;
 use super::parse::{Checks, Parsed, Parser};
 use super::pieces::{Reading, Records};
 use super::plan::{FirstMessage, clean_start, file_limit, is_old_enough, raw_first_message, unclean_start};
+use super::queue_kind::QueueKinds;
 use super::queue_table::{QueueLoadFailure, QueueTable};
 use super::record::Names;
 use super::refusal::{EXIT_LEDGER, EXIT_LOAD_FAILED, Refusal};
@@ -51,8 +51,8 @@ pub struct Setting<'a> {
     pub checkpoint: Checkpoint,
     /// As if there were no checkpoint.
     pub without_checkpoint: bool,
-    /// Topics with batch queues.
-    pub batch_topics: BTreeSet<String>,
+    /// Topics that tell the kind of their queues.
+    pub queue_kinds: QueueKinds,
 }
 
 impl Setting<'_> {
@@ -106,7 +106,7 @@ impl<'a> Load<'a> {
             parser: Parser::new(setting.rules, setting.conf, false),
             log: FileList::default(),
             ledger: None,
-            queues: QueueTable::new(setting.root, setting.conf, setting.rules, setting.batch_topics.clone()),
+            queues: QueueTable::new(setting.root, setting.conf, setting.rules, &setting.queue_kinds),
             index: Index::empty(setting.conf.max_index_num),
             confirm: -1,
             looked_at: RefCell::default(),
@@ -160,12 +160,9 @@ impl<'a> Load<'a> {
         match self.queues.load(self.disk)? {
             Ok(()) => {}
             Err(QueueLoadFailure::File(failure)) => return Ok(Some(self.file_refused(failure))),
-            Err(QueueLoadFailure::Kind { path, topic, should_be, is }) => {
-                let text = format!(
-                    "load exception The queue type of topic: {topic} should be {should_be}, but is {is}"
-                );
-                self.lines.push(LogLine::new("ERROR", text));
-                return Ok(Some(self.refused("QUEUE_KIND_MISMATCH", Some(path))));
+            Err(QueueLoadFailure::Kind { path, wrong }) => {
+                self.lines.push(LogLine::new("ERROR", format!("load exception {}", wrong.exception)));
+                return Ok(Some(self.refused(wrong.reason, Some(path))));
             }
         }
         if self.setting.without_queues {

@@ -16,6 +16,7 @@ use super::release::Rules;
 use super::table_form;
 use crate::broker::BrokerConf;
 use crate::broker::release::Release;
+use crate::format::loose_json;
 use crate::store::StoreError;
 use crate::store::source::read_small;
 
@@ -40,6 +41,8 @@ enum Copy {
     /// Missing or empty.
     Nothing,
     Damaged,
+    /// No JSON, but of a kind that fastjson may take.
+    Unsure,
     /// `None`: not looked at, because it is too long, or no file.
     Table(Option<Value>),
 }
@@ -50,16 +53,7 @@ impl Tables<'_> {
     /// # Errors
     /// A table that cannot be read for another reason than its content.
     pub fn load_before_store(&self, disk: &Disk) -> Result<Option<Refusal>, RecoveryError> {
-        let is_5 = self.rules.has_batch_queues;
-        let order = [
-            Some("topics"),
-            is_5.then_some("topicQueueMapping"),
-            Some(self.consumer_offsets()),
-            Some("subscriptionGroup"),
-            Some("consumerFilter"),
-            is_5.then_some("consumerOrderInfo"),
-        ];
-        for table in order.into_iter().flatten() {
+        for table in self.order().into_iter().flatten() {
             if let Some(path) = self.load(&format!("{table}.json"), disk)? {
                 return Ok(Some(refusal(path, self.rules.exit_without_tables)));
             }
@@ -87,6 +81,42 @@ impl Tables<'_> {
     #[must_use]
     pub fn consumer_offsets(&self) -> &'static str {
         if self.conf.enable_lmq { "lmqConsumerOffset" } else { "consumerOffset" }
+    }
+
+    /// The first table whose text is no JSON, and may yet be taken: what the start does is not known then.
+    ///
+    /// # Errors
+    /// As [`Tables::load_before_store`].
+    pub fn unsure(&self) -> Result<Option<String>, RecoveryError> {
+        let read_before = self.order().into_iter().flatten().map(|table| format!("{table}.json"));
+        let has_timer = self.rules.has_timer && self.conf.timer_wheel_enable;
+        let names = read_before.chain(["delayOffset.json".to_owned()]);
+        for file in names.chain(has_timer.then(|| "timermetrics".to_owned())) {
+            let path = self.path(&file);
+            for copy in [path.clone(), backup(&path)] {
+                match self.copy(&copy)? {
+                    Copy::Table(_) => break,
+                    Copy::Unsure => {
+                        let note = "is no JSON, and the broker's parser may take it";
+                        return Ok(Some(format!("config/{file} {note}")));
+                    }
+                    Copy::Nothing | Copy::Damaged => {}
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn order(&self) -> [Option<&'static str>; 6] {
+        let is_5 = self.rules.has_batch_queues;
+        [
+            Some("topics"),
+            is_5.then_some("topicQueueMapping"),
+            Some(self.consumer_offsets()),
+            Some("subscriptionGroup"),
+            Some("consumerFilter"),
+            is_5.then_some("consumerOrderInfo"),
+        ]
     }
 
     /// What a table says, by the copy that the broker goes by; `None` if it has none.
@@ -121,7 +151,13 @@ impl Tables<'_> {
                 let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
                 let table = name.split('.').next().unwrap_or_default();
                 let read = table_form::read(table, self.release, &bytes);
-                Ok(read.map_or(Copy::Damaged, |table| Copy::Table(Some(table))))
+                Ok(match read {
+                    Some(table) => Copy::Table(Some(table)),
+                    None if loose_json::parse(&bytes).is_err() && table_form::is_lenient(&bytes) => {
+                        Copy::Unsure
+                    }
+                    None => Copy::Damaged,
+                })
             }
             Err(StoreError::NotAFile { .. }) if path.is_dir() => Ok(Copy::Damaged),
             Err(error @ StoreError::NotAFile { .. }) if !error.is_link() => Ok(Copy::Table(None)),

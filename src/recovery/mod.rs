@@ -54,6 +54,7 @@ pub mod pieces;
 pub mod plan;
 pub mod question;
 pub mod queue;
+pub mod queue_kind;
 pub mod queue_table;
 pub mod queue_truncation;
 pub mod record;

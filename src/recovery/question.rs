@@ -17,6 +17,7 @@ use super::memory::Memory;
 use super::metadata::Tables;
 use super::parse::{HUGE_LENGTH, Parser, takes_delays};
 use super::pieces::Records;
+use super::queue_kind::QueueKinds;
 use super::refusal::{EXIT_LOAD_FAILED, Refusal};
 use super::release::{READS_MOST, Rules, TruncationTest};
 use super::reput::waits_for_confirm;
@@ -125,9 +126,11 @@ pub fn forecast_again(
 
 fn foretell(question: &Question, disk: &Disk) -> Result<Forecast, RecoveryError> {
     let conf = &question.conf;
+    let rules = Rules::of(question.release);
+    let has_controller = conf.enable_controller_mode && rules.is_none_or(|rules| rules.has_controller_mode);
     let mode = question.mode.unwrap_or(if conf.enable_dleger_commit_log {
         LogKind::DLedger
-    } else if conf.enable_controller_mode {
+    } else if has_controller {
         LogKind::Controller
     } else {
         LogKind::Plain
@@ -137,10 +140,10 @@ fn foretell(question: &Question, disk: &Disk) -> Result<Forecast, RecoveryError>
         Shutdown::Unclean => false,
         Shutdown::AsFound => question.without.abort || !question.root.join("abort").exists(),
     };
-    let Some(rules) = Rules::of(question.release) else {
+    let Some(rules) = rules else {
         return Ok(Forecast::inconclusive(mode, is_clean, "the release is older than 4.9.4"));
     };
-    if conf.store_type == StoreType::DefaultRocksDb {
+    if conf.store_type == StoreType::DefaultRocksDb && rules.has_rocksdb_queues {
         return Ok(Forecast::inconclusive(mode, is_clean, "consume queues in RocksDB"));
     }
     if conf.enable_dleger_commit_log && conf.enable_controller_mode && rules.keeps_confirm {
@@ -150,6 +153,9 @@ fn foretell(question: &Question, disk: &Disk) -> Result<Forecast, RecoveryError>
     // A running broker keeps writing its tables.
     let reads_tables = disk.memory.is_none();
     let tables = Tables { root: &question.root, conf, release: question.release, rules: &rules };
+    if reads_tables && let Some(note) = tables.unsure()? {
+        return Ok(Forecast::inconclusive(mode, is_clean, &note));
+    }
     if reads_tables && let Some(refusal) = tables.load_before_store(disk)? {
         let found = refused(mode, is_clean, &refusal);
         return Ok(Forecast { files: files(&question.root, disk), ..found });
@@ -176,7 +182,7 @@ fn foretell(question: &Question, disk: &Disk) -> Result<Forecast, RecoveryError>
         without_queues: question.without.queues,
         checkpoint,
         without_checkpoint: question.without.checkpoint,
-        batch_topics: batch_topics(&tables),
+        queue_kinds: QueueKinds::of(&tables.get("topics").unwrap_or_default(), question.release),
     };
     let mut load = Load::new(&setting, disk);
     match answer(question, &setting, &tables, disk, &mut load) {
@@ -213,7 +219,8 @@ fn answer(
         next_entry: load.index.next_entry(),
     };
     let counts = load.queues.counts;
-    let is_silent = setting.rules.truncation_test == TruncationTest::AfterDispatch;
+    let is_silent = setting.rules.truncation_test == TruncationTest::AfterDispatch
+        && !setting.conf.enable_log_consume_queue_repeatedly_build_when_recover;
     let repeated = if is_silent { 0 } else { counts.repeated };
     let lines = [
         (repeated, "Maybe try to build consume queue repeatedly"),
@@ -440,16 +447,6 @@ impl QueueForecast {
     pub fn grows_after_load(&self) -> bool {
         self.after_start.as_ref().is_some_and(|after| after.units > self.after_load.units)
     }
-}
-
-/// Topics whose queues are batch queues.
-fn batch_topics(tables: &Tables<'_>) -> BTreeSet<String> {
-    let topics = tables.get("topics").unwrap_or_default();
-    let is_batch = |topic: &serde_json::Value| {
-        topic.pointer("/attributes/queue.type").and_then(|kind| kind.as_str()) == Some("BatchCQ")
-    };
-    let table = topics.get("topicConfigTable").and_then(|table| table.as_object());
-    table.into_iter().flatten().filter(|(_, topic)| is_batch(topic)).map(|(name, _)| name.clone()).collect()
 }
 
 /// Below the root where they are, and without the dots that a topic's name may bring in.

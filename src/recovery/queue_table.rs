@@ -2,7 +2,7 @@
 //!
 //! Upstream: `ConsumeQueueStore`; in 4.9.x `DefaultMessageStore` itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use super::forecast::QueueEnds;
 use super::on_cores::for_each;
 use super::parse::Request;
 use super::queue::{Put, Queue};
+use super::queue_kind::{QueueKind, QueueKinds, WrongKind};
 use super::record::Record;
 use super::release::{LightQueues, Rules};
 use crate::broker::BrokerConf;
@@ -70,7 +71,7 @@ pub struct QueueTable<'a> {
     root: &'a Path,
     conf: &'a BrokerConf,
     rules: &'a Rules,
-    batch_topics: BTreeSet<String>,
+    kinds: &'a QueueKinds,
     /// The queues, in the order in which they were found or made.
     pub slots: Vec<Slot>,
     places: BTreeMap<Arc<str>, BTreeMap<i32, usize>>,
@@ -85,34 +86,24 @@ pub struct QueueTable<'a> {
 pub enum QueueLoadFailure {
     /// A file.
     File(LoadFailure),
-    /// A directory of the wrong kind for its topic.
+    /// A directory of another kind than its topic tells.
     Kind {
         /// The directory.
         path: PathBuf,
-        /// The topic.
-        topic: Arc<str>,
-        /// The kind by the directory.
-        should_be: &'static str,
-        /// The kind by the topic's attributes.
-        is: &'static str,
+        /// What is wrong with the kind.
+        wrong: WrongKind,
     },
 }
 
 impl<'a> QueueTable<'a> {
     /// No queues yet.
     #[must_use]
-    pub fn new(
-        root: &'a Path,
-        conf: &'a BrokerConf,
-        rules: &'a Rules,
-        batch_topics: BTreeSet<String>,
-    ) -> Self {
-        let batch_topics = if rules.has_batch_queues { batch_topics } else { BTreeSet::new() };
+    pub fn new(root: &'a Path, conf: &'a BrokerConf, rules: &'a Rules, kinds: &'a QueueKinds) -> Self {
         Self {
             root,
             conf,
             rules,
-            batch_topics,
+            kinds,
             slots: Vec::new(),
             places: BTreeMap::new(),
             counts: DispatchCounts::default(),
@@ -165,15 +156,15 @@ impl<'a> QueueTable<'a> {
             Ok(())
         })?;
         for (topic, dir, queues) in topics {
-            let is_right = !self.rules.has_batch_queues || self.batch_topics.contains(&*topic) == is_batch;
             let mut found: Vec<_> = queues?
                 .into_iter()
                 .filter_map(|name| Some((name.to_str()?.parse::<i32>().ok()?, dir.join(name), None)))
                 .collect();
-            if let (false, Some((_, dir, _))) = (is_right, found.first()) {
-                let (simple, batch) = ("SimpleCQ", "BatchCQ");
-                let (should_be, is) = if is_batch { (batch, simple) } else { (simple, batch) };
-                return Ok(Err(QueueLoadFailure::Kind { path: dir.clone(), topic, should_be, is }));
+            if let Some((_, dir, _)) = found.first() {
+                let should_be = if is_batch { QueueKind::Batch } else { QueueKind::Simple };
+                if let Err(wrong) = self.kinds.check(&topic, should_be) {
+                    return Ok(Err(QueueLoadFailure::Kind { path: dir.clone(), wrong }));
+                }
             }
             for_each(&mut found, |(id, dir, loaded)| {
                 *loaded = Some(self.load_queue(disk, &topic, *id, is_batch, dir));
@@ -379,10 +370,12 @@ impl<'a> QueueTable<'a> {
             return Ok(());
         }
         let topic = request.topic();
-        let is_batch = self.batch_topics.contains(&*topic);
         let own = (&*topic, request.queue_id);
         let put = self.put(disk, request, Target::Own, own, request.queue_offset.0)?;
-        if put != Put::Failed && !is_batch && self.conf.enable_multi_dispatch {
+        if put != Put::Failed
+            && self.kinds.get(&topic) != Ok(QueueKind::Batch)
+            && self.conf.enable_multi_dispatch
+        {
             self.dispatch_light(disk, request, &topic)?;
         }
         Ok(())
@@ -446,9 +439,15 @@ impl<'a> QueueTable<'a> {
         (topic, id): (&str, i32),
         ordinal: i64,
     ) -> Result<Put, RecoveryError> {
-        let is_batch = self.batch_topics.contains(topic);
-        let place = self.place(topic, id).unwrap_or_else(|| self.make(topic, id, is_batch));
+        let place = match self.place(topic, id) {
+            Some(place) => place,
+            None => {
+                let kind = self.kinds.get(topic).map_err(|text| RecoveryError::Exception(text.to_owned()))?;
+                self.make(topic, id, kind == QueueKind::Batch)
+            }
+        };
         let slot = &mut self.slots[place];
+        let is_batch = matches!(slot.queue, AnyQueue::Batch(_));
         let put = match &mut slot.queue {
             _ if !slot.is_creatable => Put::Failed,
             AnyQueue::Simple(queue) => {

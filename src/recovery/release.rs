@@ -159,6 +159,10 @@ pub struct Rules {
     pub reads_uncommitted: bool,
     /// `indexFileWriteEnable`, `indexRocksDBEnable`, `transRocksDBEnable` and `timerRocksDBEnable` are known.
     pub has_rocksdb_index: bool,
+    /// `enableControllerMode` is known.
+    pub has_controller_mode: bool,
+    /// `storeType` is known.
+    pub has_rocksdb_queues: bool,
 }
 
 const V494: Rules = Rules {
@@ -201,6 +205,8 @@ const V494: Rules = Rules {
     has_concurrent_dispatch: false,
     reads_uncommitted: false,
     has_rocksdb_index: false,
+    has_controller_mode: false,
+    has_rocksdb_queues: false,
 };
 const V497: Rules = Rules { since: (4, 9, 5), ..V494 };
 const V500: Rules = Rules {
@@ -216,6 +222,7 @@ const V500: Rules = Rules {
     compensates_duplication: true,
     exit_without_tables: 255,
     has_timer: true,
+    has_controller_mode: true,
     ..V497
 };
 const V510: Rules = Rules {
@@ -239,7 +246,7 @@ const V513: Rules = Rules {
     exit_without_timer: 255,
     ..V512
 };
-const V514: Rules = Rules { since: (5, 1, 4), ..V513 };
+const V514: Rules = Rules { since: (5, 1, 4), has_rocksdb_queues: true, ..V513 };
 const V520: Rules = Rules {
     since: (5, 2, 0),
     has_property_crc: true,

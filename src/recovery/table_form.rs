@@ -132,6 +132,43 @@ pub fn read(name: &str, release: Release, text: &[u8]) -> Option<Value> {
     form.is_none_or(|form| form.takes(&table, release)).then_some(table)
 }
 
+/// Whether a text that is no JSON has what fastjson takes all the same: a comment, a single quote, a bare word for a key, a comma
+/// too many or too few, an odd number, a control character or `\x` within a string. Releases differ in which of these they take.
+#[must_use]
+pub fn is_lenient(text: &[u8]) -> bool {
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+    let (mut in_string, mut is_escaped, mut before) = (false, false, b' ');
+    for byte in text.iter().copied() {
+        if in_string {
+            if (byte < b' ' && byte != 0) || (is_escaped && byte == b'x') {
+                return true;
+            }
+            in_string = byte != b'"' || is_escaped;
+            is_escaped = byte == b'\\' && !is_escaped;
+            before = b'"';
+            continue;
+        }
+        let is_odd = match before {
+            b',' if matches!(byte, b'}' | b']') => true,
+            b'{' | b',' => byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'$' | b','),
+            b':' => matches!(byte, b'N' | b'u' | b'+'),
+            b'0' if byte.is_ascii_digit() => true,
+            b'}' | b']' | b'"' | b'0'..=b'9' => byte == b'"',
+            _ => false,
+        };
+        if is_odd || matches!(byte, b'\'' | b'/' | 0x0b | 0x0c | 0x80..) {
+            return true;
+        }
+        in_string = byte == b'"';
+        // A zero within a number is no leading one.
+        let is_within = byte == b'0' && (before.is_ascii_digit() || matches!(before, b'.' | b'+'));
+        if !byte.is_ascii_whitespace() {
+            before = if is_within { b'1' } else { byte };
+        }
+    }
+    false
+}
+
 impl Form {
     fn takes(&self, table: &Value, release: Release) -> bool {
         // Where fastjson 1 looks for an object, an array without elements gives it none.

@@ -25,21 +25,21 @@ OPENS = ["java.base/java.nio", "java.base/sun.nio.ch", "java.base/jdk.internal.r
 
 def compile_java():
     """Once before the first store; the classes are the same for all releases."""
-    sources = [SOURCES / f"{name}.java" for name in ("StoreLoad", "StoreWrite", "RealStore", "RandomMessages", "Reflection")]
-    compiled = CLASSES / "StoreLoad.class"
-    if not compiled.exists() or compiled.stat().st_mtime < max(source.stat().st_mtime for source in sources):
+    names = ("StoreLoad", "StoreWrite", "RealStore", "RandomMessages", "Reflection", "TableLoad")
+    sources, compiled = ([folder / f"{name}{end}" for name in names] for folder, end in ((SOURCES, ".java"), (CLASSES, ".class")))
+    if not all(map(Path.exists, compiled)) or min(path.stat().st_mtime for path in compiled) < max(path.stat().st_mtime for path in sources):
         CLASSES.mkdir(parents=True, exist_ok=True)
         subprocess.run(["javac", "-nowarn", "-d", CLASSES, *sources], check=True, timeout=180, stderr=subprocess.DEVNULL)
 
 
-def start_java(release, main, home, said):
+def start_java(release, main, home, said, *arguments):
     """A process with the class path of a release, which talks by lines; what its libraries print goes to the file `said`."""
     home.mkdir(exist_ok=True)
     command = ["java", "-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Duser.home={home}",
                f"-Dlogback.configurationFile={LOGBACK}", f"-Drmq.logback.configurationFile={LOGBACK}"]
     for name in OPENS:
         command += ["--add-opens", f"{name}=ALL-UNNAMED"]
-    command += ["--add-exports", "java.base/jdk.internal.ref=ALL-UNNAMED", "-cp", f"{CLASSES}:{releases.jars(release)}/*", main]
+    command += ["--add-exports", "java.base/jdk.internal.ref=ALL-UNNAMED", "-cp", f"{CLASSES}:{releases.jars(release)}/*", main, *arguments]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(said, "wb"),
                             env=dict(os.environ, HOME=str(home)))
 

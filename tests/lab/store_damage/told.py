@@ -11,6 +11,7 @@ KEYS = {
     "broker.recoverThreadPoolNums": ("1", "4"), "maxRecoveryCommitlogFiles": ("1", "2"), "commitLogRecoverMaxNum": ("-1", "0", "1", "2", "5"),
     "flushDiskType": ("SYNC_FLUSH", "ASYNC_FLUSH"), "indexFileWriteEnable": BOOLEAN, "writeWithoutMmap": BOOLEAN,
     "putConsumeQueueDataByFileChannel": BOOLEAN, "enableLogConsumeQueueRepeatedlyBuildWhenRecover": BOOLEAN, "messageDelayLevel": ("1s 5s", "1h"),
+    "transientStorePoolEnable": BOOLEAN, "brokerRole": ("SLAVE", "SYNC_MASTER"), "storeType": ("default",),
     "maxTopicLength": ("1", "255"), "broker.autoMessageVersionOnTopicLen": BOOLEAN,
 }
 # Lengths of files that are not those of the files there.
@@ -19,6 +20,8 @@ LENGTHS = {
     "mapperFileSizeBatchConsumeQueue": ("460", "920"), "mappedFileSizeConsumeQueueExt": ("300", "600"), "maxIndexNum": ("400", "500"),
     "maxHashSlotNum": ("11", "101"),
 }
+# Of queues; the last five are none.
+KINDS = ("SimpleCQ", "BatchCQ", "RocksDBCQ", "batchcq", "", "Foo", 7, None)
 
 
 def set_key(store, random, keys):
@@ -44,14 +47,16 @@ def change_topics(store, random, keys):
     told = json.loads(path.read_text())
     table = told["topicConfigTable"]
     name = random.choice(sorted(table))
-    how = random.choice(["forget", "turn", "tell"])
+    how = random.choice(["forget", "turn", "tell", "tell"])
     if how == "forget":
         del table[name]
     elif how == "turn":
         is_batch = table[name]["attributes"].get("queue.type") == "BatchCQ"
         table[name]["attributes"] = {} if is_batch else {"queue.type": "BatchCQ"}
     else:
-        table[name]["attributes"] = {"queue.type": "SimpleCQ"}
+        kind = random.choice(KINDS)
+        table[name]["attributes"] = {"queue.type": kind}
+        how = f"tell {kind}"
     path.write_text(json.dumps(told))
     return f"{how} {name}"
 
