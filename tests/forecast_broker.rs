@@ -207,3 +207,19 @@ fn a_foreign_name_among_segments_is_told_as_the_broker_tells_it() {
     let text = "load exception NumberFormatException: For input string: \".hidden\"";
     assert!(found.log.iter().any(|line| line.text == text && line.level == "ERROR"), "{:?}", found.log);
 }
+
+#[test]
+fn a_log_that_is_mapped_for_reading_alone_cannot_be_closed_by_a_migration() {
+    let case = Case::named("4.9.4-base-dledger-d9001x24");
+    let mut question = case.question();
+    question.release = (5, 4, 0);
+    // The end of the last segment is torn, so that a blank has to be written there.
+    let last = case.root().join("commitlog/00000000000000131072");
+    std::fs::write(last, vec![0; 65536]).unwrap();
+    let reason = |question: &_| forecast(question, &Budget::default()).unwrap().start.reason;
+    assert_eq!(reason(&question), None);
+    question.conf.write_without_mmap = true;
+    assert_eq!(reason(&question), Some("LOAD_EXCEPTION"));
+    question.release = (5, 3, 3);
+    assert_eq!(reason(&question), None);
+}

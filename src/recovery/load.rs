@@ -482,6 +482,9 @@ impl<'a> Load<'a> {
             // `DLedgerCommitLog.recover`: over whatever stands there, be it messages that the release cannot read.
             let magic = last.bytes(self.disk, last.wrote + 4, 4)?;
             if magic != MAGIC_BLANK.to_be_bytes() {
+                if rules.maps_read_only && self.setting.conf.write_without_mmap {
+                    return Err(RecoveryError::Exception("ReadOnlyBufferException".to_owned()));
+                }
                 let rest = i32::try_from(file_len - last.wrote).unwrap_or(i32::MAX);
                 last.write(self.disk, &[rest.to_be_bytes(), MAGIC_BLANK.to_be_bytes()].concat())?;
             }

@@ -280,7 +280,10 @@ impl<'a> Parser<'a> {
         if message.topic == SCHEDULE_TOPIC.as_bytes()
             && let Some(level) = noted.delay
         {
-            let Some(level) = number::<i32>(level) else { return Parsed::fail() };
+            let level = match number::<i32>(level) {
+                None if self.rules.numbers_must_parse => return Parsed::fail(),
+                level => level.unwrap_or_default(),
+            };
             let level = usize::try_from(level).unwrap_or(0).min(self.delays.len());
             if let Some(delay) = level.checked_sub(1).and_then(|at| self.delays.get(at)) {
                 delivery = Some(header.store_timestamp.0.wrapping_add(*delay));
@@ -307,7 +310,7 @@ impl<'a> Parser<'a> {
             match (number(base), number(count)) {
                 (Some(base), Some(count)) if self.rules.has_batch_queues => batch = (base, count),
                 (Some(_), Some(_)) => {}
-                _ if self.rules.has_batch_queues => return Parsed::fail(),
+                _ if self.rules.has_batch_queues && self.rules.numbers_must_parse => return Parsed::fail(),
                 _ => is_odd = true,
             }
         }

@@ -94,6 +94,10 @@ pub struct Rules {
     pub has_property_crc: bool,
     /// A property CRC of 0 counts as one.
     pub zero_property_crc_counts: bool,
+    /// A message whose properties hold a text where a number belongs is none.
+    pub numbers_must_parse: bool,
+    /// Files are mapped for reading alone with `writeWithoutMmap` (`DefaultMappedFile.init`).
+    pub maps_read_only: bool,
     /// The rule for an empty last file.
     pub empty_last_file: EmptyLastFile,
     /// Directories among segments are passed over.
@@ -173,6 +177,8 @@ const V494: Rules = Rules {
     checks_bounds: false,
     has_property_crc: false,
     zero_property_crc_counts: false,
+    numbers_must_parse: true,
+    maps_read_only: false,
     empty_last_file: EmptyLastFile::Refuse,
     skips_directories: false,
     has_batch_queues: false,
@@ -281,6 +287,7 @@ const V540: Rules = Rules {
     unlinks_tables: true,
     has_timer_snapshots: true,
     has_rocksdb_index: true,
+    maps_read_only: true,
     ..V532
 };
 const V550: Rules = Rules {
@@ -301,7 +308,7 @@ pub const NEWEST: Release = (5, 5, 0);
 
 /// The rules by which a message exists, though the release that starts may not be able to read it, or be told to accept none
 /// without a checksum that it was written without.
-pub const READS_MOST: Rules = Rules { has_property_crc: false, ..V550 };
+pub const READS_MOST: Rules = Rules { has_property_crc: false, numbers_must_parse: false, ..V550 };
 
 impl Rules {
     /// The row of a release: the newest one that is not newer than it. A release before the first row has none.
