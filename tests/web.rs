@@ -23,6 +23,7 @@ use rocketmq_store_exporter::confine::Confinement;
 use rocketmq_store_exporter::metrics::StoreCollector;
 use rocketmq_store_exporter::metrics::collector::MetricOptions;
 use rocketmq_store_exporter::observe::picture::Collector;
+use rocketmq_store_exporter::observe::turns::Turns;
 use rocketmq_store_exporter::observe::vitals::{Task, Vitals};
 use rocketmq_store_exporter::preview::{Asked, Surroundings};
 use rocketmq_store_exporter::watch::wake::Wake;
@@ -37,12 +38,18 @@ struct Site {
     dir: tempfile::TempDir,
     watcher: Watcher,
     vitals: Arc<Vitals>,
+    turns: Turns,
     router: Router,
 }
 
 impl Site {
     /// Over a store that has not been looked at yet.
     fn new(prepare: impl FnOnce(&std::path::Path)) -> Self {
+        Self::patient_for(Duration::from_secs(60), prepare)
+    }
+
+    /// The same, with so much time for a forecast and for its turn.
+    fn patient_for(time: Duration, prepare: impl FnOnce(&std::path::Path)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
         unpack("5.2.0-plain-killed.tar.gz", "killed", &path("store"));
@@ -60,6 +67,7 @@ impl Site {
         let registry = prometheus::Registry::new();
         let collector = StoreCollector::new(Arc::clone(&watcher.observer), options, now);
         registry.register(Box::new(collector)).unwrap();
+        let turns = Turns::default();
         let shared = Shared {
             observer: Arc::clone(&watcher.observer),
             vitals: Arc::clone(&vitals),
@@ -76,13 +84,14 @@ impl Site {
                 },
                 Surroundings::default(),
                 u64::MAX,
-                Duration::from_secs(60),
+                time,
+                turns.clone(),
             )),
             access: Arc::new(Access::open()),
             broker: None,
             clock: now,
         };
-        Self { dir, watcher, vitals, router: router(shared) }
+        Self { dir, watcher, vitals, turns, router: router(shared) }
     }
 
     fn seen(prepare: impl FnOnce(&std::path::Path)) -> Self {
@@ -514,20 +523,59 @@ async fn an_answer_holds_until_a_file_changes() {
 }
 
 #[tokio::test]
-async fn more_questions_than_may_run_are_told_to_come_back() {
+async fn questions_wait_for_their_turn() {
     let site = Site::seen(|_| {});
     let ask = |version: &'static str| site.get_with(version, &[]);
-    let (first, second, third, same) = tokio::join!(
-        ask("/api/v1/preview?version=5.2.0"),
-        ask("/api/v1/preview?version=5.3.0"),
-        ask("/api/v1/preview?version=5.4.0"),
-        ask("/api/v1/preview?version=5.2.0"),
-    );
-    assert_eq!((first.status(), second.status()), (StatusCode::OK, StatusCode::OK));
-    assert_eq!(third.status(), StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(third.headers()[header::RETRY_AFTER], "1");
-    assert_eq!(same.status(), StatusCode::OK, "the same question waits for the answer that is being made");
+    let turn = site.turns.next().await;
+    let waiting = async {
+        tokio::join!(
+            ask("/api/v1/preview?version=5.2.0"),
+            ask("/api/v1/preview?version=5.3.0"),
+            ask("/api/v1/preview?version=5.2.0"),
+        )
+    };
+    let mut waiting = std::pin::pin!(waiting);
+    assert!(futures_now(waiting.as_mut()).await.is_none(), "somebody else makes a forecast");
+    turn.end();
+    let (first, second, same) = waiting.await;
+    assert_eq!([first.status(), second.status(), same.status()], [StatusCode::OK; 3]);
+}
+
+#[tokio::test]
+async fn a_question_whose_turn_does_not_come_is_told_to_come_back() {
+    let site = Site::patient_for(Duration::from_millis(20), |_| {});
+    let ask = |version: &'static str| site.get_with(version, &[]);
+    let turn = site.turns.next().await;
+    let late = ask("/api/v1/preview?version=5.4.0").await;
+    assert_eq!(late.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(late.headers()[header::RETRY_AFTER], "1");
+    turn.end();
     assert_eq!(ask("/api/v1/preview?version=5.4.0").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_question_whose_client_has_gone_still_takes_its_turn() {
+    let site = Site::seen(|_| {});
+    let turn = site.turns.next().await;
+    let mut gone = Box::pin(site.get_with("/api/v1/preview?version=5.2.0", &[]));
+    assert!(futures_now(gone.as_mut()).await.is_none());
+    turn.end();
+    // Its turn has come, and its forecast begins.
+    assert!(futures_now(gone.as_mut()).await.is_none());
+    drop(gone);
+    let other = site.get_with("/api/v1/preview?version=5.3.0", &[]).await;
+    assert_eq!(other.status(), StatusCode::OK);
+}
+
+/// What a future gives if it is looked at once.
+async fn futures_now<T>(mut future: std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    std::future::poll_fn(|context| {
+        std::task::Poll::Ready(match future.as_mut().poll(context) {
+            std::task::Poll::Ready(found) => Some(found),
+            std::task::Poll::Pending => None,
+        })
+    })
+    .await
 }
 
 #[tokio::test]
