@@ -46,7 +46,6 @@ impl Packed {
     }
 
     /// The text, piece by piece.
-    #[must_use]
     pub fn body(&self) -> Body {
         Body::new(Unpacked { left: self.len, unpacker: DeflateDecoder::new(Source(self.bytes.clone())) })
     }
