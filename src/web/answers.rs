@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::timeout_at;
 
 use super::api::{Pairs, one};
 use super::desk::Desk;
@@ -133,16 +134,18 @@ async fn answer(
     // The question as it was typed is the name of its answer; the release that was found belongs to it.
     let name = format!("{path}?{:?} {:?}", query.0, around.detected);
     let slot = shared.answers.slot(&name);
-    let mut held = slot.lock().await;
+    let (came, until) = (Instant::now(), tokio::time::Instant::now() + shared.answers.max_time);
+    let mut held = timeout_at(until, slot.lock()).await.map_err(|_| ApiError::Busy)?;
     let question = Arc::new((asked, around, wanted));
-    if let Some(before) = held.take() {
+    // An answer that was given since is the one that this request has waited for.
+    if let Some(before) = held.take_if(|given| given.at < came) {
         let (answers, question) = (Arc::clone(&shared.answers), Arc::clone(&question));
         let still = tokio::task::spawn_blocking(move || answers.still(&question, before));
         *held = still.await.map_err(|_| failed(&shared))??;
     }
     if held.is_none() {
         let answers = &shared.answers;
-        let turn = tokio::time::timeout(answers.max_time, answers.turns.next()).await;
+        let turn = timeout_at(until, answers.turns.next()).await;
         let (turn, answers) = (turn.map_err(|_| ApiError::Busy)?, Arc::clone(answers));
         let run = move || {
             let given = answers.run(&question);
