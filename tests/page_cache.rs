@@ -1,6 +1,7 @@
 //! A preview leaves the page cache as it found it: what the broker's consumers read is there before and after.
 
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
+#![expect(clippy::print_stderr, reason = "who runs it is told why nothing was tried")]
 
 use std::fs::{self, File};
 use std::io::IoSliceMut;
