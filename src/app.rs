@@ -28,6 +28,7 @@ use crate::observe::pass_loop::{PassLoop, PassLoopOptions};
 use crate::observe::picture::Picture;
 use crate::observe::state_file::{Saved, set_aside};
 use crate::observe::tail_loop::TailLoop;
+use crate::observe::turns::Turns;
 use crate::observe::vitals::{Task, Vitals};
 use crate::units::EpochMillis;
 use crate::watch::lines::LogTail;
@@ -172,6 +173,7 @@ struct Sidecar {
     broker: Option<Arc<BrokerConf>>,
     vitals: Arc<Vitals>,
     confinement: Arc<Confinement>,
+    turns: Turns,
     threads: Vec<(Waker, JoinHandle<()>)>,
 }
 
@@ -239,7 +241,9 @@ impl Sidecar {
             pass.run(wake, beat);
         });
         threads.push((pass_waker, run(Task::Pass, config.budget.time_per_pass + SLACK, pass_wake, step)?));
+        let turns = Turns::default();
         let outlook = OutlookLoop {
+            turns: turns.clone(),
             foreteller: options::foreteller(config),
             observer: Arc::clone(&observer),
             interval: config.preview.interval,
@@ -252,7 +256,7 @@ impl Sidecar {
         let step: Step = Box::new(move |wake, beat| outlook.run(wake, beat));
         threads.push((waker, run(Task::Outlook, config.preview.max_time + SLACK, wake, step)?));
         let confinement = Arc::new(confinement);
-        Ok(Self { observer, registry, broker: conf.map(Arc::new), vitals, confinement, threads })
+        Ok(Self { observer, registry, broker: conf.map(Arc::new), vitals, confinement, turns, threads })
     }
 
     /// Stops the tail first, so that what is saved at the end is all that was read.

@@ -187,7 +187,9 @@ impl ServeFlags {
             ("web.telemetry_path", "--web.telemetry-path", &self.telemetry_path),
             ("web.config_file", "--web.config.file", &self.web_config_file),
         ];
-        let mut overrides = given(&texts);
+        // A flag and its variable come behind, so they win.
+        let mut overrides = config::variables(|name| std::env::var(name).ok());
+        overrides.extend(given(&texts));
         overrides.extend(self.listen_addresses.as_deref().map(listen_override));
         overrides.extend(self.log.overrides());
         config::load(self.config_file.as_deref(), &overrides)

@@ -231,7 +231,7 @@ async fn serve(access: Arc<Access>) -> SocketAddr {
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap();
     let app = app(&access);
-    let listener = Listener::new(tcp, access);
+    let listener = Listener::new(tcp, access, Arc::default());
     tokio::spawn(server::serve(listener, app, server::Seats::new(8), CancellationToken::new()));
     address
 }

@@ -154,7 +154,7 @@ fn a_topic_with_dots_for_a_name_had_its_files_beside_where_they_come() {
     fs::write(&log, bytes).unwrap();
     let _ = fs::remove_file(case.root().join("checkpoint"));
     let found = told(&case, (5, 2, 0), |_| {});
-    assert!(found.queues.iter().any(|queue| queue.topic == ".."), "it is dispatched again");
+    assert!(found.queues.iter().any(|queue| &*queue.topic == ".."), "it is dispatched again");
     let created: Vec<_> = found.files.created.iter().map(|path| path.to_str().unwrap()).collect();
     assert!(
         created.iter().any(|path| path.starts_with("0/0000")

@@ -145,6 +145,36 @@ fn a_flag_wins_over_its_variable_and_that_over_the_file() {
 }
 
 #[test]
+fn variables_of_keys_without_a_flag_were_ignored() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("exporter.yaml");
+    std::fs::write(&file, "store: {path: /s}\nfollow: {interval: 9s}\n").unwrap();
+    let check = |name: &str, value: &str| {
+        let mut program = program();
+        program.args(["check-config", "--config.file", file.to_str().unwrap()]);
+        program.env(format!("ROCKETMQ_STORE_EXPORTER_{name}"), value).output().unwrap()
+    };
+    for (name, value, line) in [
+        ("FOLLOW_INTERVAL", "7s", "  interval: 7s\n"),
+        ("FOLLOW_START_INTERVAL", "50ms", "  start_interval: 50ms\n"),
+        ("FOLLOW_MAX_CPU_RATIO", "0.5", "  max_cpu_ratio: 0.5\n"),
+        ("BUDGET_BYTES_PER_PASS", "8MiB", "  bytes_per_pass: 8MiB\n"),
+        ("TOPICS_LIMIT", "7", "  limit: 7\n"),
+        ("CONFINE", "off", "\nconfine: off\n"),
+        ("FOLLOW_INTERVAL", "", "  interval: 9s\n"),
+    ] {
+        let output = check(name, value);
+        assert_eq!(output.status.code(), Some(0), "{name}: {}", stderr(&output));
+        let effective = stdout(&output);
+        assert!(effective.contains(line), "{line} is missing in:\n{effective}");
+    }
+    let wrong = check("FOLLOW_INTERVAL", "5 parsecs");
+    assert_eq!(wrong.status.code(), Some(2));
+    let told = "follow.interval: got \"5 parsecs\" (from ROCKETMQ_STORE_EXPORTER_FOLLOW_INTERVAL), expected a duration";
+    assert!(stderr(&wrong).starts_with(told), "{}", stderr(&wrong));
+}
+
+#[test]
 fn wrong_usage_ends_with_2() {
     for args in [
         &["--no-such-flag"][..],

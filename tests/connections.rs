@@ -4,11 +4,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use rocketmq_store_exporter::web::access::{Access, Listener};
+use rocketmq_store_exporter::observe::vitals::{Task, Vitals};
+use rocketmq_store_exporter::web::access::{Access, Listener, Rules};
 use rocketmq_store_exporter::web::server::{Seats, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -21,6 +23,13 @@ const LONG: Duration = Duration::from_secs(20);
 
 /// A server with an answer that is short, one that is long, and one that never comes.
 async fn start() -> (SocketAddr, CancellationToken, JoinHandle<()>) {
+    start_with(Arc::new(Access::open()), Arc::default()).await
+}
+
+async fn start_with(
+    access: Arc<Access>,
+    vitals: Arc<Vitals>,
+) -> (SocketAddr, CancellationToken, JoinHandle<()>) {
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap();
     let router = Router::new()
@@ -28,7 +37,7 @@ async fn start() -> (SocketAddr, CancellationToken, JoinHandle<()>) {
         .route("/long", get(|| async { "x".repeat(8 << 20) }))
         .route("/never", get(|| async { std::future::pending::<&str>().await }));
     let stop = CancellationToken::new();
-    let listener = Listener::new(tcp, Arc::new(Access::open()));
+    let listener = Listener::new(tcp, access, vitals);
     (address, stop.clone(), tokio::spawn(serve(listener, router, Seats::new(SEATS), stop)))
 }
 
@@ -50,6 +59,30 @@ const CLOSING: &str = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
 async fn assert_answers(address: SocketAddr) {
     let answer = ask(address, CLOSING).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("here\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_panic_while_connections_are_taken_was_silent_and_for_good() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_owned();
+    let reads = AtomicUsize::new(0);
+    let read = move || {
+        assert_ne!(reads.fetch_add(1, Ordering::Relaxed), 1, "the second look ends badly");
+        Ok((Rules::default(), vec![path.clone()]))
+    };
+    let vitals = Arc::new(Vitals::default());
+    let (address, ..) = start_with(Arc::new(Access::told(read).unwrap()), Arc::clone(&vitals)).await;
+    assert_answers(address).await;
+    std::fs::write(file.path(), "it has changed").unwrap();
+    // The files are looked at once a second, when somebody connects.
+    let asking = async {
+        while vitals.panics(Task::Http) == 0 {
+            ask(address, CLOSING).await;
+        }
+    };
+    timeout(LONG, asking).await.expect("the panic is counted");
+    assert_answers(address).await;
+    assert_eq!(vitals.panics(Task::Http), 1);
 }
 
 #[tokio::test]

@@ -157,7 +157,7 @@ fn moved() -> Preview {
     let mut forecast = answer::run(&assumption, &Budget::default()).unwrap();
     assert!(forecast.consistent);
     forecast.consistent = false;
-    Preview::put_together(assumption, forecast, Vec::new())
+    Preview::without_remedies(assumption, forecast)
 }
 
 #[test]

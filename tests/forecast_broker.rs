@@ -102,7 +102,7 @@ fn differences(case: &Case) -> BTreeMap<&'static str, String> {
     for queue in &found.queues {
         let after = if case.is_started() { queue.after_start.as_ref() } else { Some(&queue.after_load) };
         if let Some(after) = after {
-            queues.insert((queue.topic.clone(), i64::from(queue.queue)), (after, queue.next_offset));
+            queues.insert((queue.topic.to_string(), i64::from(queue.queue)), (after, queue.next_offset));
         }
     }
     let listed = expected["queues"].as_array().unwrap();

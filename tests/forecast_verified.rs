@@ -18,6 +18,7 @@ use rocketmq_store_exporter::demo::{Capture, Stage, StoreFiles, TimeShift};
 use rocketmq_store_exporter::observe::outlook::{Foreteller, Outlook};
 use rocketmq_store_exporter::observe::outlook_loop::OutlookLoop;
 use rocketmq_store_exporter::observe::phase::Phase;
+use rocketmq_store_exporter::observe::turns::Turns;
 use rocketmq_store_exporter::preview::{Asked, Preview, Surroundings};
 use rocketmq_store_exporter::recovery::Verdict;
 use rocketmq_store_exporter::units::EpochMillis;
@@ -62,6 +63,7 @@ impl Scene {
             known: Mutex::default(),
         };
         let outlooks = OutlookLoop {
+            turns: Turns::default(),
             foreteller,
             observer: Arc::clone(&watcher.observer),
             interval: Duration::ZERO,

@@ -340,3 +340,22 @@ fn a_link_among_rotated_logs_is_passed_over_and_the_rest_is_read() {
     assert_eq!(report.failed_logs, 0);
     assert!(tail.stats(LogFile::Store).lines.iter().sum::<u64>() > 0);
 }
+
+#[test]
+fn a_link_to_nothing_in_the_place_of_abort_counted_as_present_for_serve_alone() {
+    // Java's `File.exists` follows links.
+    for (kind, is_there) in
+        [("link to nothing", false), ("link to itself", false), ("link to a secret", true)]
+    {
+        let ground = Ground::new("5.2.0-plain-killed.tar.gz", "killed");
+        fs::remove_file(ground.path("store/abort")).unwrap();
+        ground.put(kind, &ground.path("store/abort")).unwrap();
+        assert_eq!(
+            app::inspect(&Config::for_store(ground.path("store"))).is_abort_present,
+            Some(is_there),
+            "{kind}"
+        );
+        let preview = Preview::of(&ground.asked(), &Surroundings::default(), &Budget::default()).unwrap();
+        assert_eq!(preview.assumed.shutdown, if is_there { "unclean" } else { "clean" }, "{kind}");
+    }
+}

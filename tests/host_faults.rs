@@ -20,6 +20,7 @@ use rocketmq_store_exporter::observe::outlook::Foreteller;
 use rocketmq_store_exporter::observe::outlook_loop::OutlookLoop;
 use rocketmq_store_exporter::observe::shrinkage::Explained;
 use rocketmq_store_exporter::observe::state_file::Saved;
+use rocketmq_store_exporter::observe::turns::Turns;
 use rocketmq_store_exporter::preview::{Asked, Surroundings};
 use rocketmq_store_exporter::units::EpochMillis;
 use rocketmq_store_exporter::watch::lines::LogTail;
@@ -127,6 +128,7 @@ fn no_forecast_was_made_for_a_day_after_the_clock_was_set_back() {
     let mut watcher = host.watcher();
     watcher.look();
     let outlooks = OutlookLoop {
+        turns: Turns::default(),
         foreteller: Foreteller {
             asked: Asked { root: host.path("store"), ..Asked::default() },
             around: Surroundings::default(),

@@ -1,4 +1,4 @@
-//! Questions about the next start over HTTP: the answers of the command, each given once, few at a time.
+//! Questions about the next start over HTTP: the answers of the command, each given once, one at a time.
 
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
@@ -7,6 +7,7 @@
 mod site;
 
 use std::fs;
+use std::time::Duration;
 
 use axum::http::{StatusCode, header};
 use site::Site;
@@ -79,20 +80,59 @@ async fn an_answer_holds_until_a_file_changes() {
 }
 
 #[tokio::test]
-async fn more_questions_than_may_run_are_told_to_come_back() {
+async fn questions_wait_for_their_turn() {
     let site = Site::seen(|_| {});
     let ask = |version: &'static str| site.get_with(version, &[]);
-    let (first, second, third, same) = tokio::join!(
-        ask("/api/v1/preview?version=5.2.0"),
-        ask("/api/v1/preview?version=5.3.0"),
-        ask("/api/v1/preview?version=5.4.0"),
-        ask("/api/v1/preview?version=5.2.0"),
-    );
-    assert_eq!((first.status(), second.status()), (StatusCode::OK, StatusCode::OK));
-    assert_eq!(third.status(), StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(third.headers()[header::RETRY_AFTER], "1");
-    assert_eq!(same.status(), StatusCode::OK, "the same question waits for the answer that is being made");
+    let turn = site.turns.next().await;
+    let waiting = async {
+        tokio::join!(
+            ask("/api/v1/preview?version=5.2.0"),
+            ask("/api/v1/preview?version=5.3.0"),
+            ask("/api/v1/preview?version=5.2.0"),
+        )
+    };
+    let mut waiting = std::pin::pin!(waiting);
+    assert!(futures_now(waiting.as_mut()).await.is_none(), "somebody else makes a forecast");
+    turn.end();
+    let (first, second, same) = waiting.await;
+    assert_eq!([first.status(), second.status(), same.status()], [StatusCode::OK; 3]);
+}
+
+#[tokio::test]
+async fn a_question_whose_turn_does_not_come_is_told_to_come_back() {
+    let site = Site::patient_for(Duration::from_millis(20), |_| {});
+    let ask = |version: &'static str| site.get_with(version, &[]);
+    let turn = site.turns.next().await;
+    let late = ask("/api/v1/preview?version=5.4.0").await;
+    assert_eq!(late.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(late.headers()[header::RETRY_AFTER], "1");
+    turn.end();
     assert_eq!(ask("/api/v1/preview?version=5.4.0").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_question_whose_client_has_gone_still_takes_its_turn() {
+    let site = Site::seen(|_| {});
+    let turn = site.turns.next().await;
+    let mut gone = Box::pin(site.get_with("/api/v1/preview?version=5.2.0", &[]));
+    assert!(futures_now(gone.as_mut()).await.is_none());
+    turn.end();
+    // Its turn has come, and its forecast begins.
+    assert!(futures_now(gone.as_mut()).await.is_none());
+    drop(gone);
+    let other = site.get_with("/api/v1/preview?version=5.3.0", &[]).await;
+    assert_eq!(other.status(), StatusCode::OK);
+}
+
+/// What a future gives if it is looked at once.
+async fn futures_now<T>(mut future: std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    std::future::poll_fn(|context| {
+        std::task::Poll::Ready(match future.as_mut().poll(context) {
+            std::task::Poll::Ready(found) => Some(found),
+            std::task::Poll::Pending => None,
+        })
+    })
+    .await
 }
 
 #[tokio::test]

@@ -39,6 +39,7 @@ impl Servers {
                 options::surroundings(config.logs_path.as_deref(), &config.store_path),
                 config.preview.max_bytes,
                 config.preview.max_time,
+                sidecar.turns.clone(),
             )),
             broker: sidecar.broker.clone(),
             clock: now,
@@ -55,7 +56,7 @@ impl Servers {
             tracing::info!(address = %bound, "listening");
             servers.bound.push(bound);
             servers.running.spawn(server::serve(
-                Listener::new(port, Arc::clone(&access)),
+                Listener::new(port, Arc::clone(&access), Arc::clone(&sidecar.vitals)),
                 router(shared.clone()),
                 Arc::clone(&seats),
                 servers.stop.clone(),

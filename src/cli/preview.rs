@@ -195,7 +195,7 @@ impl PreviewFlags {
         let outcome = refuse(problems).and_then(|()| read.settled()).and_then(|assumption| {
             let starts = 1 + remedy::attempts(&assumption).len();
             let _progress = Progress::start(total(&assumption, starts));
-            Preview::by(assumption, &read.budget)
+            Preview::by(assumption, scope, &read.budget)
         });
         if self.allow_empty
             && let Err(PreviewError::NoStore { root, state: state @ (RootState::Missing | RootState::Empty) }) =
@@ -209,7 +209,7 @@ impl PreviewFlags {
             let verdict = preview.forecast.verdict;
             let text = match read.format {
                 Format::Text => text::preview(&preview, width()),
-                Format::Json => json(&preview.listing(scope)),
+                Format::Json => json(&preview),
             };
             (text, verdict)
         })

@@ -2,11 +2,13 @@
 //!
 //! The defaults double as the list of known keys, so a key cannot be known without having a field in [`Raw`].
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_yaml::{Mapping, Value};
 
+use super::problem::environment_variable;
 use super::raw::Raw;
 use super::{Config, Origin, Problem, validate};
 use crate::store::told_file::{self, Links};
@@ -17,8 +19,8 @@ const SHOWN_CHARS: usize = 80;
 /// A value that a flag or its environment variable gives for a key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Override {
-    key: &'static str,
-    flag: &'static str,
+    key: Cow<'static, str>,
+    origin: Origin,
     value: Value,
 }
 
@@ -26,14 +28,28 @@ impl Override {
     /// One text for `key`, given by `flag` (with its dashes).
     #[must_use]
     pub fn text(key: &'static str, flag: &'static str, text: &str) -> Self {
-        Self { key, flag, value: text.into() }
+        Self { key: key.into(), origin: Origin::Flag(flag), value: text.into() }
     }
 
     /// A list of texts for `key`, given by `flag` (with its dashes).
     #[must_use]
     pub fn list(key: &'static str, flag: &'static str, texts: &[String]) -> Self {
-        Self { key, flag, value: texts.to_vec().into() }
+        Self { key: key.into(), origin: Origin::Flag(flag), value: texts.to_vec().into() }
     }
+}
+
+/// What the variables of the environment give for keys, each named after its key: `follow.interval` has
+/// `ROCKETMQ_STORE_EXPORTER_FOLLOW_INTERVAL`. Values are written as in the file. Other variables with that beginning are nobody's
+/// mistake: Kubernetes sets some for a service of that name.
+#[must_use]
+pub fn variables(value_of: impl Fn(&str) -> Option<String>) -> Vec<Override> {
+    let given = |key: String| {
+        let name = environment_variable(&key);
+        let text = value_of(&name).filter(|text| !text.is_empty())?;
+        let value = serde_yaml::from_str(&text).unwrap_or(Value::String(text));
+        Some(Override { key: key.into(), origin: Origin::Variable(name), value })
+    };
+    Layers::new().known.into_iter().filter_map(given).collect()
 }
 
 /// What came out of reading a configuration.
@@ -195,9 +211,9 @@ impl Layers {
         let value = given.value.clone();
         match given.key.split_once('.') {
             Some((section, leaf)) => self.values[section][leaf] = value,
-            None => self.values[given.key] = value,
+            None => self.values[&*given.key] = value,
         }
-        self.origins.0.insert(given.key.to_owned(), Origin::Flag(given.flag));
+        self.origins.0.insert(given.key.to_string(), given.origin.clone());
     }
 }
 

@@ -22,7 +22,7 @@ mod validate;
 mod values;
 mod web_file;
 
-pub use layers::{Loaded, Override, load};
+pub use layers::{Loaded, Override, load, variables};
 pub use listen::ListenAddress;
 pub use place::is_at_or_below;
 pub use problem::{Origin, Problem};

@@ -12,6 +12,8 @@ pub enum Origin {
     File(PathBuf),
     /// A flag or its environment variable; this is how the flag is written.
     Flag(&'static str),
+    /// The environment variable of a key, by its name.
+    Variable(String),
 }
 
 impl fmt::Display for Origin {
@@ -19,13 +21,14 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => f.write_str("default"),
             Self::File(path) => write!(f, "{}", path.display()),
+            Self::Variable(name) => f.write_str(name),
             Self::Flag(flag) => write!(f, "{flag} or {}", environment_variable(flag)),
         }
     }
 }
 
-/// The environment variable that stands for a flag: `--log.level` → `ROCKETMQ_STORE_EXPORTER_LOG_LEVEL`.
-fn environment_variable(flag: &str) -> String {
+/// The environment variable that stands for a flag or key: `--log.level` → `ROCKETMQ_STORE_EXPORTER_LOG_LEVEL`.
+pub(super) fn environment_variable(flag: &str) -> String {
     let name = flag.trim_start_matches('-').replace(['.', '-'], "_").to_uppercase();
     format!("ROCKETMQ_STORE_EXPORTER_{name}")
 }

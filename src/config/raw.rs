@@ -137,7 +137,8 @@ pub struct Preview {
     pub interval: Value,
     /// Most bytes one forecast reads from the store, at least 1MiB; one that would need more is inconclusive. Default `64GiB`.
     pub max_bytes: Value,
-    /// Most time one forecast takes, 100ms to 1h; one that would need more is inconclusive. Default `1m`.
+    /// Most time one forecast takes, 100ms to 1h; one that would need more is inconclusive. One is made at a time: a question over HTTP
+    /// waits as long for its turn. Default `1m`.
     pub max_time: Value,
 }
 

@@ -9,7 +9,7 @@ use crate::format::checkpoint::Checkpoint;
 use crate::format::index_file::{INDEX_HEADER_LEN, IndexHeader};
 use crate::format::ledger_checkpoint::LedgerCheckpoint;
 use crate::store::StoreError;
-use crate::store::layout::Layout;
+use crate::store::layout::{Layout, exists};
 use crate::store::source::{ByteSource, StoreFile, read_small};
 use crate::units::EpochMillis;
 
@@ -140,13 +140,5 @@ impl SmallFiles {
             }
         }
         Ok(())
-    }
-}
-
-fn exists(path: &Path) -> Result<bool, StoreError> {
-    match std::fs::symlink_metadata(path) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(StoreError::io(path, error)),
     }
 }

@@ -22,5 +22,6 @@ pub mod progress;
 pub mod shrinkage;
 pub mod state_file;
 pub mod tail_loop;
+pub mod turns;
 pub mod verification;
 pub mod vitals;

@@ -82,7 +82,7 @@ impl Foreteller {
         let tell = |question: &_| forecast_again(question, &budget, &mut known.memory);
         let forecast = run_by(&assumption, tell)?;
         drop(known);
-        let preview = Arc::new(Preview::put_together(assumption, forecast, Vec::new()));
+        let preview = Arc::new(Preview::without_remedies(assumption, forecast));
         Ok(Outlook { made_at: now, took: began.elapsed(), preview, is_of_running })
     }
 }

@@ -13,6 +13,7 @@ use super::observer::Observer;
 use super::outlook::Foreteller;
 use super::own_file;
 use super::phase::Phase;
+use super::turns::{Place, Turns};
 use super::verification::{Facts, Outcome, verify};
 use crate::count::counted;
 use crate::preview::Surroundings;
@@ -32,6 +33,8 @@ pub struct OutlookLoop {
     pub foreteller: Foreteller,
     /// Whom to tell.
     pub observer: Arc<Mutex<Observer>>,
+    /// Whose turn it is to make a forecast.
+    pub turns: Turns,
     /// Time between two forecasts.
     pub interval: Duration,
     /// Share of a core that forecasts may cost.
@@ -53,6 +56,7 @@ impl OutlookLoop {
     pub fn run(&self, wake: &mut Wake, beat: &dyn Fn()) {
         let mut has_failed = false;
         let mut made: Option<(Option<Phase>, Instant, Duration)> = None;
+        let mut place: Option<Place> = None;
         loop {
             self.verify_if_settled();
             let phase = {
@@ -67,9 +71,19 @@ impl OutlookLoop {
                     of != *phase || at.elapsed() >= self.interval.max(took.div_f64(self.max_cpu_ratio))
                 })
             };
-            if let Some(phase) = phase.filter(is_due) {
+            let due = phase.filter(is_due);
+            let turn = match due {
+                Some(_) => place.get_or_insert_with(|| self.turns.place()).look(),
+                None => {
+                    place = None;
+                    None
+                }
+            };
+            if let (Some(phase), Some(turn)) = (due, turn) {
+                place = None;
                 let began = Instant::now();
                 let outcome = self.look(phase);
+                turn.end();
                 made = Some((phase, Instant::now(), began.elapsed()));
                 match &outcome {
                     Err(error) if !has_failed => tracing::warn!(%error, "no forecast can be made"),

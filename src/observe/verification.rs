@@ -88,7 +88,8 @@ pub fn verify(outlook: &Outlook, facts: &Facts<'_>) -> Outcome {
     let unit = i64::try_from(UNIT_LEN).unwrap_or(20);
     for queue in &forecast.queues {
         let id = u32::try_from(queue.queue).unwrap_or(u32::MAX);
-        if let Some(end) = account.scanned.get(&(queue.topic.clone(), id)).filter(|end| *end % unit == 0) {
+        if let Some(end) = account.scanned.get(&(queue.topic.to_string(), id)).filter(|end| *end % unit == 0)
+        {
             let what = format!("end of queue {}/{} before recovery", queue.topic, queue.queue);
             comparison.equal(&what, &queue.before.max_offset, &(end / unit));
         }
@@ -136,7 +137,7 @@ fn files(outlook: &Outlook, facts: &Facts<'_>, comparison: &mut Comparison) {
         comparison.equal(&path.display().to_string(), &"gone", &if is_there { "there" } else { "gone" });
     }
     for queue in &forecast.queues {
-        let below = Path::new(&queue.topic).join(queue.queue.to_string());
+        let below = Path::new(&*queue.topic).join(queue.queue.to_string());
         let count = |kind: &str| {
             std::fs::read_dir(root.join(kind).join(&below))
                 .map_or(0, |entries| entries.filter_map(Result::ok).count())

@@ -10,6 +10,7 @@ use super::estimate::{Estimate, estimate};
 use super::evidence::{self, Scene};
 use super::finding::Finding;
 use super::remedy::{self, Remedy};
+use crate::recovery::forecast::QueueForecast;
 use crate::recovery::{Budget, Forecast, Question, RecoveryError, Verdict, forecast};
 use crate::store::layout::RootState;
 
@@ -97,22 +98,25 @@ impl Preview {
     /// # Errors
     /// What is wrong with the question, or keeps the store from being read.
     pub fn of(asked: &Asked, around: &Surroundings, budget: &Budget) -> Result<Self, PreviewError> {
-        Self::by(Assumption::settle(asked, around)?, budget)
+        Self::by(Assumption::settle(asked, around)?, QueueScope::All, budget)
     }
 
     /// Answers a question that is settled, remedies included.
     ///
     /// # Errors
     /// What keeps the store from being read.
-    pub fn by(assumption: Assumption, budget: &Budget) -> Result<Self, PreviewError> {
+    pub fn by(assumption: Assumption, scope: QueueScope, budget: &Budget) -> Result<Self, PreviewError> {
         let forecast = run(&assumption, budget)?;
-        let remedies = remedy::remedies(&assumption, &forecast, budget)?;
-        Ok(Self::put_together(assumption, forecast, remedies))
+        let asked = assumption.clone();
+        // Queues that are not listed go before remedies are computed: these need as much memory as the start itself.
+        let mut found = Self::without_remedies(assumption, forecast).listing(scope);
+        found.remedies = remedy::remedies(&asked, &found.forecast, budget)?;
+        Ok(found)
     }
 
-    /// Puts the parts together.
+    /// Says what a forecast means, and looks for no remedy.
     #[must_use]
-    pub fn put_together(assumption: Assumption, mut forecast: Forecast, remedies: Vec<Remedy>) -> Self {
+    pub fn without_remedies(assumption: Assumption, mut forecast: Forecast) -> Self {
         let findings = evidence::findings(&Scene { assumption: &assumption, forecast: &forecast });
         let estimate = estimate(&forecast, &assumption.question.conf);
         forecast.start.path =
@@ -126,7 +130,7 @@ impl Preview {
             assumed: assumption.assumed,
             forecast,
             findings,
-            remedies,
+            remedies: Vec::new(),
             estimate,
         }
     }
@@ -135,11 +139,8 @@ impl Preview {
     #[must_use]
     pub fn listing(mut self, scope: QueueScope) -> Self {
         if scope == QueueScope::Changed {
-            self.forecast.queues.retain(|queue| {
-                queue.units_removed > 0
-                    || queue.units_added > 0
-                    || queue.units_lost.is_some_and(|lost| lost > 0)
-            });
+            self.forecast.queues.retain(QueueForecast::is_changed);
+            self.forecast.queues.shrink_to_fit();
         }
         self
     }

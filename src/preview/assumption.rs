@@ -11,8 +11,8 @@ use crate::broker::BrokerConf;
 use crate::broker::release::{self, Detected, Places, VersionSource, only_known};
 use crate::format::java_properties::JavaProperties;
 use crate::label::label_set;
-use crate::recovery::{Question, Reach, Shutdown};
-use crate::store::layout::{Layout, LayoutOptions, LogKind, QueueKind};
+use crate::recovery::{Question, Reach, RecoveryError, Shutdown};
+use crate::store::layout::{Layout, LayoutOptions, LogKind, QueueKind, exists};
 use crate::store::lock::{self, LockState};
 use crate::store::segments::Segments;
 use crate::store::told_file::{self, Links};
@@ -141,7 +141,9 @@ impl Assumption {
         let is_clean = match asked.shutdown {
             Shutdown::Clean => true,
             Shutdown::Unclean => false,
-            Shutdown::AsFound => asked.without.abort || !layout.abort().exists(),
+            Shutdown::AsFound => {
+                asked.without.abort || !exists(&layout.abort()).map_err(RecoveryError::from)?
+            }
         };
         let tiered = conf.other.iter().rfind(|entry| entry.key == "messageStorePlugIn");
         let not_modelled = if layout.queue_kind == QueueKind::RocksDb {

@@ -328,12 +328,8 @@ impl Scene<'_> {
         let (root, release) = (&self.assumption.layout.root, question.release);
         let tables = Tables { root, conf: &question.conf, release, rules: &rules };
         let offsets = metadata::consumer_offsets(&tables.get(tables.consumer_offsets())?);
-        let ends: std::collections::HashMap<(&str, i32), i64> = self
-            .forecast
-            .queues
-            .iter()
-            .map(|queue| ((queue.topic.as_str(), queue.queue), next_of(queue)))
-            .collect();
+        let ends: std::collections::HashMap<(&str, i32), i64> =
+            self.forecast.queues.iter().map(|queue| ((&*queue.topic, queue.queue), next_of(queue))).collect();
         let mut beyond = Vec::new();
         let mut groups = std::collections::BTreeSet::new();
         for (topic, group, queue, offset) in &offsets {

@@ -160,10 +160,7 @@ fn findings(text: &mut String, preview: &Preview, width: usize) -> fmt::Result {
 }
 
 fn queues(text: &mut String, preview: &Preview, width: usize) -> fmt::Result {
-    let is_changed = |queue: &&QueueForecast| {
-        queue.units_removed > 0 || queue.units_added > 0 || queue.units_lost.is_some_and(|lost| lost > 0)
-    };
-    let mut changed: Vec<_> = preview.forecast.queues.iter().filter(is_changed).collect();
+    let mut changed: Vec<_> = preview.forecast.queues.iter().filter(|queue| queue.is_changed()).collect();
     if changed.is_empty() {
         return Ok(());
     }

@@ -2,7 +2,8 @@
 //!
 //! Its maximum in the log is the start of its last message. Upstream: `BatchConsumeQueue`, 5.0.0 and later.
 
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
 use super::disk::{Disk, RecoveryError};
 use super::file_list::FileList;
@@ -19,7 +20,7 @@ const UNIT: i64 = 46;
 #[derive(Debug, Clone)]
 pub struct BatchQueue {
     /// Its directory.
-    pub dir: PathBuf,
+    pub dir: Arc<Path>,
     /// Its files.
     pub list: FileList,
     /// Start of the newest message that has a unit.
@@ -35,7 +36,7 @@ pub struct BatchQueue {
 impl BatchQueue {
     /// A queue with these files, not scanned.
     #[must_use]
-    pub fn new(dir: PathBuf, list: FileList) -> Self {
+    pub fn new(dir: Arc<Path>, list: FileList) -> Self {
         Self { dir, list, max_physical: -1, min: -1, max: 0, written: 0 }
     }
 

@@ -19,6 +19,9 @@ use crate::store::source::{ByteSource, StoreFile};
 /// Files held open for the next read of the same one: data and index of a ledger are read by turns.
 const HELD_OPEN: usize = 2;
 
+/// Reads of so many bytes pass by the page cache. Smaller ones come again and again to the same pages.
+const PASSING: usize = 64 << 10;
+
 /// How much a forecast may read, and how long it may take.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Budget {
@@ -126,7 +129,10 @@ impl Disk {
     /// What the system said.
     pub fn open(&self, path: &Path) -> Result<Option<StoreFile>, RecoveryError> {
         match StoreFile::open(path) {
-            Ok(file) => Ok(Some(file)),
+            Ok(file) => {
+                file.read_nothing_ahead();
+                Ok(Some(file))
+            }
             Err(error) if error.is_gone() => {
                 self.note_moved();
                 Ok(None)
@@ -170,7 +176,8 @@ impl Disk {
         if self.budget.deadline.is_some_and(|deadline| Instant::now() > deadline) {
             return Err(RecoveryError::Budget);
         }
-        Ok(file.read_at(at, into).map_err(|error| StoreError::io(path, error))?)
+        let read = if into.len() < PASSING { file.read_at(at, into) } else { file.read_passing(at, into) };
+        Ok(read.map_err(|error| StoreError::io(path, error))?)
     }
 
     /// Counts bytes that were read ahead.

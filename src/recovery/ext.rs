@@ -3,7 +3,8 @@
 //! Upstream: `ConsumeQueueExt`; the same in all releases. Every message that is dispatched gets a unit here before its queue
 //! asks whether it has it already, so an unclean start lets these files grow.
 
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
 use super::disk::{Disk, RecoveryError};
 use super::file_list::FileList;
@@ -17,7 +18,7 @@ const END_BLANK: i64 = 4;
 #[derive(Debug, Clone)]
 pub struct ExtQueue {
     /// Its directory.
-    pub dir: PathBuf,
+    pub dir: Arc<Path>,
     /// Its files.
     pub list: FileList,
 }

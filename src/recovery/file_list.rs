@@ -99,7 +99,8 @@ impl FileList {
         file_len: i64,
         loader: Loader<'_>,
     ) -> Result<Result<Self, LoadFailure>, RecoveryError> {
-        let loading = Self::look(disk, dirs, file_len, loader)?;
+        let dirs: Vec<_> = dirs.iter().map(|dir| Arc::from(dir.as_path())).collect();
+        let loading = Self::look(disk, &dirs, file_len, loader)?;
         for path in loading.unlinked {
             disk.unlink(path);
         }
@@ -112,14 +113,13 @@ impl FileList {
     /// As [`FileList::load`].
     pub fn look(
         disk: &Disk,
-        dirs: &[PathBuf],
+        dirs: &[Arc<Path>],
         file_len: i64,
         loader: Loader<'_>,
     ) -> Result<Loading, RecoveryError> {
         let mut entries = Vec::new();
         for dir in dirs {
-            let dir: Arc<Path> = Arc::from(dir.as_path());
-            let found = disk.list(&dir)?.unwrap_or_default();
+            let found = disk.list(dir)?.unwrap_or_default();
             entries.extend(found.into_iter().map(|entry| (dir.clone(), entry)));
         }
         entries.sort_by(|(dir_a, a), (dir_b, b)| a.name.cmp(&b.name).then_with(|| dir_a.cmp(dir_b)));

@@ -1,6 +1,7 @@
 //! The answer: plain data, with the names of the public JSON.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
@@ -133,7 +134,7 @@ pub struct QueueEnds {
     pub units: u64,
     /// SHA-1 over the bytes of the units, where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub units_sha1: Option<String>,
+    pub units_sha1: Option<Box<str>>,
 }
 
 impl QueueEnds {
@@ -158,11 +159,11 @@ impl QueueEnds {
     }
 }
 
-/// One queue.
+/// One queue. There may be hundreds of thousands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct QueueForecast {
     /// Topic.
-    pub topic: String,
+    pub topic: Arc<str>,
     /// Queue id.
     pub queue: i32,
     /// As the files stand, scanned as the broker does.
@@ -179,6 +180,42 @@ pub struct QueueForecast {
     pub units_lost: Option<u64>,
     /// Queue offset that the next message gets.
     pub next_offset: Option<i64>,
+}
+
+impl QueueForecast {
+    /// A queue that was not there, and that nothing was done to.
+    #[must_use]
+    pub fn absent(topic: Arc<str>, queue: i32) -> Self {
+        Self {
+            topic,
+            queue,
+            before: QueueEnds::absent(),
+            after_load: QueueEnds::absent(),
+            after_start: None,
+            units_removed: 0,
+            units_added: 0,
+            units_lost: None,
+            next_offset: None,
+        }
+    }
+
+    /// Whether it is this one.
+    #[must_use]
+    pub fn is_of(&self, topic: &str, queue: i32) -> bool {
+        (&*self.topic, self.queue) == (topic, queue)
+    }
+
+    /// Whether dispatch puts units after start.
+    #[must_use]
+    pub fn grows_after_load(&self) -> bool {
+        self.after_start.as_ref().is_some_and(|after| after.units > self.after_load.units)
+    }
+
+    /// Whether load changes it, or it lacks units.
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        self.units_removed > 0 || self.units_added > 0 || self.units_lost.is_some_and(|lost| lost > 0)
+    }
 }
 
 /// Sums.

@@ -147,6 +147,7 @@ impl<'a> Load<'a> {
         }
         dirs.sort();
         dirs.dedup();
+        let dirs: Vec<_> = dirs.iter().map(|dir| dir.as_path().into()).collect();
         let file_len = i64::from(conf.mapped_file_size_commit_log);
         let loading = FileList::look(self.disk, &dirs, file_len, Loader::Broker(rules))?;
         loading.unlinked.iter().for_each(|path| self.disk.unlink(path.clone()));

@@ -1,6 +1,6 @@
 //! A question about a store, and how it is answered.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
 use sha1::{Digest, Sha1};
@@ -25,7 +25,7 @@ use super::{timer, unmodelled};
 use crate::broker::release::Release;
 use crate::broker::{BrokerConf, StoreType};
 use crate::format::checkpoint::{CHECKPOINT_LEN, Checkpoint};
-use crate::store::layout::LogKind;
+use crate::store::layout::{LogKind, exists};
 use crate::store::source::read_small;
 
 /// Exit code where `start()` of the store throws (`BrokerStartup.start`: `System.exit(-1)`).
@@ -138,7 +138,7 @@ fn foretell(question: &Question, disk: &Disk) -> Result<Forecast, RecoveryError>
     let is_clean = match question.shutdown {
         Shutdown::Clean => true,
         Shutdown::Unclean => false,
-        Shutdown::AsFound => question.without.abort || !question.root.join("abort").exists(),
+        Shutdown::AsFound => question.without.abort || !exists(&question.root.join("abort"))?,
     };
     let Some(rules) = rules else {
         return Ok(Forecast::inconclusive(mode, is_clean, "the release is older than 4.9.4"));
@@ -280,13 +280,13 @@ fn refused_after_load(tables: &Tables<'_>, disk: &Disk) -> Result<Option<Refusal
 }
 
 fn queues(question: &Question, disk: &Disk, load: &Load<'_>) -> Result<Vec<QueueForecast>, RecoveryError> {
-    let mut found = Vec::new();
+    let mut found = Vec::with_capacity(load.queues.slots.len());
     for slot in load.queues.sorted() {
         let before = slot.before.clone().unwrap_or_else(QueueEnds::absent);
         let after_load = ends(&slot.queue, question.digest, disk)?;
         let added = slot.queue.written();
         found.push(QueueForecast {
-            topic: slot.topic.to_string(),
+            topic: slot.topic.clone(),
             queue: slot.id,
             units_removed: (before.units + added).saturating_sub(after_load.units),
             units_added: added,
@@ -346,28 +346,30 @@ fn after_start(
     let loss = search.find(&logs, &(from..end))?;
     found.messages_with_unit = Some(loss.messages);
     found.totals.units_lost = Some(loss.total());
-    let mut known: BTreeMap<_, _> =
-        found.queues.drain(..).map(|queue| ((queue.topic.clone(), queue.queue), queue)).collect();
-    let keys = load.queues.sorted().map(|slot| (slot.topic.to_string(), slot.id));
-    let keys: BTreeSet<_> = keys.chain(loss.missing.keys().cloned()).collect();
-    for key in keys {
-        let queue = known.entry(key.clone()).or_insert_with(|| QueueForecast {
-            topic: key.0.clone(),
-            queue: key.1,
-            before: QueueEnds::absent(),
-            after_load: QueueEnds::absent(),
-            after_start: None,
-            units_removed: 0,
-            units_added: 0,
-            units_lost: None,
-            next_offset: None,
-        });
-        if let Some(slot) = load.queues.place(&key.0, key.1).and_then(|place| load.queues.slots.get(place)) {
-            queue.after_start = Some(ends(&slot.queue, question.digest, disk)?);
-        }
-        queue.units_lost = Some(loss.missing.get(&key).copied().unwrap_or(0));
+    let mut missing = loss.missing;
+    // In their place, as there may be many: dispatch and the log add few, or none.
+    let (mut at, mut added) = (0, Vec::new());
+    for slot in load.queues.sorted() {
+        let known = found.queues.get_mut(at).filter(|queue| queue.is_of(&slot.topic, slot.id));
+        at += usize::from(known.is_some());
+        let queue = match known {
+            Some(known) => known,
+            None => {
+                added.push(QueueForecast::absent(slot.topic.clone(), slot.id));
+                added.last_mut().expect("it was pushed just now")
+            }
+        };
+        queue.after_start = Some(ends(&slot.queue, question.digest, disk)?);
+        queue.units_lost = Some(missing.remove(&(slot.topic.to_string(), slot.id)).unwrap_or(0));
     }
-    found.queues = known.into_values().collect();
+    added.extend(missing.into_iter().map(|((topic, id), lost)| QueueForecast {
+        units_lost: Some(lost),
+        ..QueueForecast::absent(topic.into(), id)
+    }));
+    if !added.is_empty() {
+        found.queues.append(&mut added);
+        found.queues.sort_unstable_by(|a, b| (&a.topic, a.queue).cmp(&(&b.topic, b.queue)));
+    }
     Ok(())
 }
 
@@ -376,12 +378,12 @@ fn ends(queue: &AnyQueue, digest: bool, disk: &Disk) -> Result<QueueEnds, Recove
     Ok(QueueEnds { units_sha1, ..QueueEnds::of(queue) })
 }
 
-fn sha1_of(queue: &AnyQueue, disk: &Disk) -> Result<String, RecoveryError> {
+fn sha1_of(queue: &AnyQueue, disk: &Disk) -> Result<Box<str>, RecoveryError> {
     let mut sha1 = Sha1::new();
     for file in &queue.list().files {
         sha1.update(file.bytes(disk, 0, file.wrote)?);
     }
-    Ok(sha1.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(sha1.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
 }
 
 /// Of a broker that ends before it looks at its store.
@@ -438,14 +440,6 @@ fn verdict(found: &Forecast) -> Verdict {
         Verdict::Trimmed
     } else {
         Verdict::Unchanged
-    }
-}
-
-impl QueueForecast {
-    /// Whether dispatch puts units after start.
-    #[must_use]
-    pub fn grows_after_load(&self) -> bool {
-        self.after_start.as_ref().is_some_and(|after| after.units > self.after_load.units)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Upstream: `ConsumeQueue.recover`, `putMessagePositionInfo`, `truncateDirtyLogicFiles`, `correctMinOffset`.
 
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
 use super::disk::{Disk, RecoveryError};
 use super::ext::ExtQueue;
@@ -31,15 +32,15 @@ pub enum Put {
     Failed,
 }
 
-/// An ordinary queue.
+/// An ordinary queue. There may be hundreds of thousands.
 #[derive(Debug, Clone)]
 pub struct Queue {
     /// Its directory.
-    pub dir: PathBuf,
+    pub dir: Arc<Path>,
     /// Its files.
     pub list: FileList,
     /// Its extension, with `enableConsumeQueueExt`.
-    pub ext: Option<ExtQueue>,
+    pub ext: Option<Box<ExtQueue>>,
     /// Exclusive end of the newest message that has a unit; -1 without.
     pub max_physical: i64,
     /// Position of the first unit that counts.
@@ -55,7 +56,7 @@ pub struct Queue {
 impl Queue {
     /// A queue with these files, not scanned.
     #[must_use]
-    pub fn new(dir: PathBuf, list: FileList, ext: Option<ExtQueue>) -> Self {
+    pub fn new(dir: Arc<Path>, list: FileList, ext: Option<Box<ExtQueue>>) -> Self {
         Self {
             dir,
             list,
@@ -394,7 +395,7 @@ mod tests {
     const FILE_LEN: i64 = 100;
 
     /// A queue of files of five units each, the files given as their units.
-    fn queue(dir: &std::path::Path, files: &[&[(i64, i32)]]) -> Queue {
+    fn queue(dir: &Path, files: &[&[(i64, i32)]]) -> Queue {
         for (at, units) in files.iter().enumerate() {
             let mut bytes: Vec<u8> = Vec::new();
             for (physical, size) in *units {
@@ -405,7 +406,7 @@ mod tests {
         }
         let dirs = [dir.to_owned()];
         let list = FileList::load(&Disk::default(), &dirs, FILE_LEN, Loader::Ledger).unwrap().unwrap();
-        let mut queue = Queue::new(dir.to_owned(), list, None);
+        let mut queue = Queue::new(dir.into(), list, None);
         queue.recover(&Disk::default()).unwrap();
         queue
     }

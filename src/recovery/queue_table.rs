@@ -242,15 +242,17 @@ impl<'a> QueueTable<'a> {
     }
 
     fn empty(&self, topic: &str, id: i32, is_batch: bool) -> AnyQueue {
-        let dir = |kind: &str| self.root.join(kind).join(topic.trim_start_matches('/')).join(id.to_string());
+        let dir = |kind: &str| -> Arc<Path> {
+            self.root.join(kind).join(topic.trim_start_matches('/')).join(id.to_string()).into()
+        };
         let list = |file_len| FileList { file_len, files: Vec::new() };
         if is_batch {
             let file_len = i64::from(self.conf.mapper_file_size_batch_consume_queue);
             return AnyQueue::Batch(BatchQueue::new(dir("batchconsumequeue"), list(file_len)));
         }
-        let ext = self.conf.enable_consume_queue_ext.then(|| ExtQueue {
-            dir: dir("consumequeue_ext"),
-            list: list(i64::from(self.conf.mapped_file_size_consume_queue_ext)),
+        let ext = self.conf.enable_consume_queue_ext.then(|| {
+            let list = list(i64::from(self.conf.mapped_file_size_consume_queue_ext));
+            Box::new(ExtQueue { dir: dir("consumequeue_ext"), list })
         });
         AnyQueue::Simple(Queue::new(dir("consumequeue"), list(self.conf.mapped_file_size_consume_queue), ext))
     }

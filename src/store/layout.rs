@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
+use super::StoreError;
 use crate::label::label_set;
 
 label_set! {
@@ -188,6 +189,20 @@ impl Layout {
     #[must_use]
     pub fn ledger_checkpoint(&self) -> Option<PathBuf> {
         self.ledger_dir.as_ref().map(|dir| dir.join("checkpoint"))
+    }
+}
+
+/// Whether a path leads to something, as Java's `File.exists` has it: a link to nothing, or to itself, does not.
+///
+/// # Errors
+/// What the system said, if it does not know.
+pub fn exists(path: &Path) -> Result<bool, StoreError> {
+    match std::fs::metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) => match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => Ok(false),
+            _ => Err(StoreError::io(path, error)),
+        },
     }
 }
 

@@ -14,6 +14,7 @@ pub mod layout;
 pub mod lock;
 pub mod log_frame;
 pub mod mapping;
+pub mod passing;
 pub mod queue_files;
 pub mod segments;
 pub mod source;

@@ -115,7 +115,7 @@ impl Snapshot {
     pub(super) fn find_old(&self, mark: &FileMark, read: u64) -> Result<Option<usize>, FollowError> {
         let mut alike = None;
         for (index, old) in self.old.iter().enumerate() {
-            if !mark.first.fits(&old.head()?) || old.len()? < read {
+            if !mark.first.fits(&old.head()?) || !old.holds(read)? {
                 continue;
             }
             if old.id == mark.id {

@@ -72,7 +72,7 @@ impl Source {
         }
         let id = FileId::of(&metadata);
         let bytes = if path.extension().is_some_and(|ext| ext == "gz") {
-            // The last four bytes of a gzip file are the length of what it holds.
+            // The last four bytes of a gzip file are the length of what its last member holds, the upper bits of it cut off.
             let mut trailer = [0; 4];
             if let Some(at) = metadata.len().checked_sub(4) {
                 file.read_exact_at(&mut trailer, at).map_err(failed)?;
@@ -112,11 +112,28 @@ impl Source {
         Ok(FileMark { id: self.id, first: Fingerprint::of(&self.head()?) })
     }
 
-    /// Length of what the file holds, in bytes.
+    /// Length of what the file holds, in bytes; of a gzipped one of several members, or of more than 4 GiB, less than that.
     pub(super) fn len(&self) -> Result<u64, FollowError> {
         match &self.bytes {
             Bytes::Plain(file) => Ok(file.metadata().map_err(|source| self.failed(source))?.len()),
             Bytes::Packed { len, .. } => Ok(*len),
+        }
+    }
+
+    /// Whether it holds this many bytes, and perhaps more.
+    pub(super) fn holds(&self, bytes: u64) -> Result<bool, FollowError> {
+        if self.len()? >= bytes {
+            return Ok(true);
+        }
+        match &self.bytes {
+            Bytes::Plain(_) => Ok(false),
+            // Only who unpacks it knows. What cannot be unpacked is not there.
+            Bytes::Packed { decoder, .. } => {
+                let file = decoder.get_ref().file.try_clone().map_err(|source| self.failed(source))?;
+                let mut unpacked = MultiGzDecoder::new(FromStart { file, at: 0 }).take(bytes);
+                let _ = io::copy(&mut unpacked, &mut io::sink());
+                Ok(unpacked.limit() == 0)
+            }
         }
     }
 

@@ -1,24 +1,26 @@
 //! `/api/v1/preview` and `/api/v1/compare`: questions about the next start, answered from the store as it is now.
 //!
-//! A question runs once at a time; who asks the same meanwhile waits for its answer. At most [`AT_ONCE`] different ones run, the
-//! rest is told to come back. An answer holds while the files of a stopped store stay as they are; of a store in use for a
-//! moment.
+//! A question runs once at a time; who asks the same meanwhile waits for its answer. Different ones run one after the other, and
+//! the exporter's own forecasts among them; who has waited for as long as a forecast may take is told to come back. An answer
+//! holds while the files of a stopped store stay as they are; of a store in use for a moment.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use serde_json::to_vec;
-use tokio::sync::{Mutex as AsyncMutex, Semaphore};
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::timeout_at;
 
 use super::api::{Pairs, one};
+use super::desk::Desk;
 use super::error::ApiError;
+use super::packed::Packed;
 use super::router::Shared;
 use crate::observe::phase::Phase;
+use crate::observe::turns::Turns;
 use crate::observe::vitals::Task;
 use crate::preview::assumption::{Assumption, BrokerState};
 use crate::preview::comparison::{self, Columns, Comparison};
@@ -26,10 +28,8 @@ use crate::preview::{Asked, Preview, PreviewError, QueueScope, Surroundings};
 use crate::recovery::Budget;
 use crate::store::stamp::stamp;
 
-/// Different questions that run at a time.
-pub const AT_ONCE: usize = 2;
-/// Answers that are kept.
-const KEPT: usize = 32;
+/// Answers that are kept, and bytes of them.
+const KEPT: (usize, usize) = (32, 4 << 20);
 /// How long an answer about a store in use holds.
 const MOMENT: Duration = Duration::from_secs(1);
 
@@ -40,7 +40,8 @@ pub struct Answers {
     around: Surroundings,
     max_bytes: u64,
     max_time: Duration,
-    running: Semaphore,
+    turns: Turns,
+    desk: Desk,
     slots: Mutex<BTreeMap<String, Slot>>,
 }
 
@@ -51,8 +52,11 @@ struct Given {
     /// `None` for a store in use.
     stamp: Option<u64>,
     at: Instant,
-    body: Arc<[u8]>,
+    body: Packed,
 }
+
+/// What is asked, what is known beside it, and what is wanted.
+type Question = (Asked, Surroundings, Wanted);
 
 /// What is asked beside the store and its broker.
 #[derive(Debug, Clone)]
@@ -64,14 +68,15 @@ enum Wanted {
 impl Answers {
     /// Answers about `base`, each run with a limit of its own.
     #[must_use]
-    pub fn new(base: Asked, around: Surroundings, max_bytes: u64, max_time: Duration) -> Self {
-        let running = Semaphore::new(AT_ONCE);
-        Self { base, around, max_bytes, max_time, running, slots: Mutex::default() }
+    pub fn new(base: Asked, around: Surroundings, max_bytes: u64, max_time: Duration, turns: Turns) -> Self {
+        Self { base, around, max_bytes, max_time, turns, desk: Desk::open(), slots: Mutex::default() }
     }
 
     fn slot(&self, question: &str) -> Slot {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        if slots.len() >= KEPT && !slots.contains_key(question) {
+        let given = |slot: &Slot| slot.try_lock().ok()?.as_ref().map(|given| given.body.size());
+        let len: usize = slots.values().filter_map(given).sum();
+        if (slots.len() >= KEPT.0 || len > KEPT.1) && !slots.contains_key(question) {
             // Those that nobody waits for go.
             slots.retain(|_, slot| Arc::strong_count(slot) > 1);
         }
@@ -129,53 +134,65 @@ async fn answer(
     // The question as it was typed is the name of its answer; the release that was found belongs to it.
     let name = format!("{path}?{:?} {:?}", query.0, around.detected);
     let slot = shared.answers.slot(&name);
-    let mut held = slot.lock().await;
-    let before = held.clone();
-    let permit = shared.answers.running.try_acquire().map_err(|_| ApiError::Busy)?;
-    let answers = Arc::clone(&shared.answers);
-    let run = move || answers.run(&asked, &around, &wanted, before);
-    let given = tokio::task::spawn_blocking(run).await.map_err(|error| failed(&shared, &error))??;
-    drop(permit);
-    *held = Some(given.clone());
-    let body = Body::from(given.body.to_vec());
-    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+    let (came, until) = (Instant::now(), tokio::time::Instant::now() + shared.answers.max_time);
+    let mut held = timeout_at(until, slot.lock()).await.map_err(|_| ApiError::Busy)?;
+    let question = Arc::new((asked, around, wanted));
+    // An answer that was given since is the one that this request has waited for.
+    if let Some(before) = held.take_if(|given| given.at < came) {
+        let (answers, question) = (Arc::clone(&shared.answers), Arc::clone(&question));
+        let still = tokio::task::spawn_blocking(move || answers.still(&question, before));
+        *held = still.await.map_err(|_| failed(&shared))??;
+    }
+    if held.is_none() {
+        let answers = &shared.answers;
+        let turn = timeout_at(until, answers.turns.next()).await;
+        let (turn, answers) = (turn.map_err(|_| ApiError::Busy)?, Arc::clone(answers));
+        let run = move || {
+            let given = answers.run(&question);
+            // Here, as it goes on when the client that asked has gone.
+            turn.end();
+            given
+        };
+        *held = Some(shared.answers.desk.done(run).await.ok_or_else(|| failed(&shared))??);
+    }
+    let body = held.as_ref().map(|given| given.body.body());
+    Ok(([(header::CONTENT_TYPE, "application/json")], body.ok_or(ApiError::Failed)?).into_response())
+}
+
+/// The stamp of a stopped store.
+fn stamp_of(assumption: &Assumption) -> Option<u64> {
+    let is_stopped = assumption.store.broker_state == BrokerState::Stopped;
+    is_stopped.then(|| stamp(&assumption.layout))
 }
 
 /// An answer that was not finished.
-fn failed(shared: &Shared, error: &tokio::task::JoinError) -> ApiError {
-    if error.is_panic() {
-        shared.vitals.panicked(Task::Http);
-    }
-    tracing::error!(%error, "an answer was not finished");
+fn failed(shared: &Shared) -> ApiError {
+    shared.vitals.panicked(Task::Http);
+    tracing::error!(task = Task::Http.as_str(), "an answer was not finished");
     ApiError::Failed
 }
 
 impl Answers {
-    /// The answer of before if it still holds, else a new one. Blocks on the disk.
-    fn run(
-        &self,
-        asked: &Asked,
-        around: &Surroundings,
-        wanted: &Wanted,
-        before: Option<Given>,
-    ) -> Result<Given, PreviewError> {
+    /// The answer of before, if it still holds.
+    fn still(&self, (asked, around, _): &Question, before: Given) -> Result<Option<Given>, PreviewError> {
+        let now = stamp_of(&Assumption::settle(asked, around)?);
+        let holds = if now.is_none() { before.at.elapsed() < MOMENT } else { before.stamp == now };
+        Ok(holds.then_some(before))
+    }
+
+    /// A new answer.
+    fn run(&self, (asked, around, wanted): &Question) -> Result<Given, PreviewError> {
         let assumption = Assumption::settle(asked, around)?;
-        let is_in_use = assumption.store.broker_state != BrokerState::Stopped;
-        let now = (!is_in_use).then(|| stamp(&assumption.layout));
-        if let Some(before) = before
-            && (if is_in_use { before.at.elapsed() < MOMENT } else { before.stamp == now })
-        {
-            return Ok(before);
-        }
+        let stamp = stamp_of(&assumption);
         let budget =
             Budget { bytes: Some(self.max_bytes), deadline: Instant::now().checked_add(self.max_time) };
         let body = match wanted {
-            Wanted::Preview(scope) => to_vec(&Preview::of(asked, around, &budget)?.listing(*scope)),
+            Wanted::Preview(scope) => Packed::json(&Preview::by(assumption, *scope, &budget)?),
             Wanted::Comparison(versions, columns) => {
-                to_vec(&Comparison::of(asked, around, versions, *columns, &budget)?)
+                Packed::json(&Comparison::by(assumption, versions, *columns, &budget)?)
             }
         };
         let body = body.expect("every map has texts for keys, and names that are no text were made some");
-        Ok(Given { stamp: now, at: Instant::now(), body: body.into() })
+        Ok(Given { stamp, at: Instant::now(), body })
     }
 }

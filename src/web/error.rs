@@ -25,8 +25,8 @@ pub enum ApiError {
     /// What is asked about the next start cannot be used.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Question(Vec<Problem>),
-    /// As many questions run as may.
-    #[error("as many questions are being answered as may be at a time; come back in a second")]
+    /// The turn of this question did not come in time.
+    #[error("others ask too, and their answers take long; come back in a second")]
     Busy,
     /// The store cannot be read.
     #[error("{0}")]

@@ -13,7 +13,7 @@
 //! | `GET /-/ready` | 200 once configuration is read and HTTP is up; no matter what the broker does |
 //! | `GET /api/v1/store` | what is known of broker and store |
 //! | `GET /api/v1/queues?topic=&cursor=&limit=` | queues, in pages |
-//! | `GET /api/v1/preview?version=&mode=&shutdown=&set=&without=&queues=` | what the next start would do; 429 when too many ask at a time |
+//! | `GET /api/v1/preview?version=&mode=&shutdown=&set=&without=&queues=` | what the next start would do; 429 when its turn does not come in time |
 //! | `GET /api/v1/compare?versions=&remedies=` | the same for several releases, kinds of shutdown or remedies; the parameters of a preview too |
 //! | `GET /api/v1/events?since=` | what was worth telling, behind entry number `since` |
 //! | `GET /api/v1/history?since=` | a few figures of the last hour, behind the time `since` |
@@ -21,10 +21,12 @@
 pub mod access;
 mod answers;
 mod api;
+mod desk;
 mod error;
 mod format;
 mod health;
 mod openmetrics;
+mod packed;
 mod page;
 mod router;
 mod scrape;

@@ -17,6 +17,7 @@ use rocketmq_store_exporter::broker::BrokerConf;
 use rocketmq_store_exporter::confine::Confinement;
 use rocketmq_store_exporter::metrics::StoreCollector;
 use rocketmq_store_exporter::metrics::collector::MetricOptions;
+use rocketmq_store_exporter::observe::turns::Turns;
 use rocketmq_store_exporter::observe::vitals::Vitals;
 use rocketmq_store_exporter::preview::{Asked, Surroundings};
 use rocketmq_store_exporter::web::access::Access;
@@ -34,6 +35,8 @@ pub struct Site {
     pub watcher: Watcher,
     /// How the exporter's own tasks fare.
     pub vitals: Arc<Vitals>,
+    /// Who may make a forecast.
+    pub turns: Turns,
     /// All paths.
     pub router: Router,
 }
@@ -41,6 +44,11 @@ pub struct Site {
 impl Site {
     /// Over a store that has not been looked at yet.
     pub fn new(prepare: impl FnOnce(&std::path::Path)) -> Self {
+        Self::patient_for(Duration::from_secs(60), prepare)
+    }
+
+    /// The same, with so much time for a forecast and for its turn.
+    pub fn patient_for(time: Duration, prepare: impl FnOnce(&std::path::Path)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
         unpack("5.2.0-plain-killed.tar.gz", "killed", &path("store"));
@@ -58,6 +66,7 @@ impl Site {
         let registry = prometheus::Registry::new();
         let collector = StoreCollector::new(Arc::clone(&watcher.observer), options, now);
         registry.register(Box::new(collector)).unwrap();
+        let turns = Turns::default();
         let shared = Shared {
             observer: Arc::clone(&watcher.observer),
             vitals: Arc::clone(&vitals),
@@ -75,13 +84,14 @@ impl Site {
                 },
                 Surroundings::default(),
                 u64::MAX,
-                Duration::from_secs(60),
+                time,
+                turns.clone(),
             )),
             access: Arc::new(Access::open()),
             broker: None,
             clock: now,
         };
-        Self { dir, watcher, vitals, router: router(shared) }
+        Self { dir, watcher, vitals, turns, router: router(shared) }
     }
 
     pub fn seen(prepare: impl FnOnce(&std::path::Path)) -> Self {

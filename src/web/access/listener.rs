@@ -11,12 +11,13 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 
 use super::reload::Access;
+use crate::observe::vitals::{Task, Vitals};
 
 /// How long a client may take to agree on TLS.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Handshakes under way at a time.
 const HANDSHAKES: usize = 64;
-/// Rest after a connection could not be taken, as when no file descriptor is left.
+/// Rest after a connection could not be taken, as when no file descriptor is left, and after a panic.
 const REST: Duration = Duration::from_millis(500);
 
 /// One connection.
@@ -31,9 +32,9 @@ pub struct Listener {
 impl Listener {
     /// Takes connections of `tcp` from now on.
     #[must_use]
-    pub fn new(tcp: TcpListener, access: Arc<Access>) -> Self {
+    pub fn new(tcp: TcpListener, access: Arc<Access>, vitals: Arc<Vitals>) -> Self {
         let (sender, ready) = mpsc::channel(1);
-        tokio::spawn(take(tcp, access, sender));
+        tokio::spawn(keep_taking(Arc::new(tcp), access, sender, vitals));
         Self { ready }
     }
 
@@ -47,7 +48,26 @@ impl Listener {
     }
 }
 
-async fn take(tcp: TcpListener, access: Arc<Access>, ready: mpsc::Sender<(Stream, SocketAddr)>) {
+/// Takes connections until the listener ends, again and again if that panics: else nobody would be answered any more.
+async fn keep_taking(
+    tcp: Arc<TcpListener>,
+    access: Arc<Access>,
+    ready: mpsc::Sender<(Stream, SocketAddr)>,
+    vitals: Arc<Vitals>,
+) {
+    loop {
+        let taking = tokio::spawn(take(Arc::clone(&tcp), Arc::clone(&access), ready.clone()));
+        let Err(error) = taking.await else { return };
+        if !error.is_panic() {
+            return;
+        }
+        vitals.panicked(Task::Http);
+        tracing::error!(%error, task = Task::Http.as_str(), "taking connections panicked, it is started again");
+        tokio::time::sleep(REST).await;
+    }
+}
+
+async fn take(tcp: Arc<TcpListener>, access: Arc<Access>, ready: mpsc::Sender<(Stream, SocketAddr)>) {
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
     loop {
         let accepted = tokio::select! {

@@ -2,7 +2,9 @@ import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Collections;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -71,6 +73,8 @@ public class LabClient {
             case "create": return create(words[1], words[2], Integer.parseInt(words[3]));
             case "produce": return produce(words[1], words[2].split(","), Integer.parseInt(words[3]),
                 Integer.parseInt(words[4]), Integer.parseInt(words[5]), Integer.parseInt(words[6]));
+            case "time": return time(words[1], words[2], Integer.parseInt(words[3]), Integer.parseInt(words[4]),
+                Integer.parseInt(words[5]), Integer.parseInt(words[6]));
             case "offsets": return offsets(words[1]);
             case "consume": return consume(words[1], words[2], words[3].split(","), Integer.parseInt(words[4]),
                 Integer.parseInt(words[5]));
@@ -114,6 +118,23 @@ public class LabClient {
             send(message, new MessageQueue(topic, broker, queue));
         }
         return "{\"sent\":" + count + "}";
+    }
+
+    /** Puts one message after the other for so long, and tells how long each took (microseconds). */
+    private String time(String broker, String topic, int queues, int first, int millis, int bodyLength)
+        throws Exception {
+        List<Long> took = new ArrayList<>();
+        long end = System.nanoTime() + millis * 1_000_000L;
+        while (System.nanoTime() < end) {
+            int number = first + took.size();
+            Message message = new Message(topic, "lab", "k-" + number, body(number, bodyLength));
+            long began = System.nanoTime();
+            send(message, new MessageQueue(topic, broker, number % queues));
+            took.add((System.nanoTime() - began) / 1000);
+        }
+        Collections.sort(took);
+        return "{\"sent\":" + took.size() + ",\"median\":" + took.get(took.size() / 2)
+            + ",\"p99\":" + took.get(took.size() * 99 / 100) + "}";
     }
 
     /** A broker on a slow machine turns requests away before it looks at them; those are sent again. */

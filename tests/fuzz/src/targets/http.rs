@@ -11,6 +11,7 @@ use http_body_util::BodyExt as _;
 use rocketmq_store_exporter::broker::BrokerConf;
 use rocketmq_store_exporter::metrics::StoreCollector;
 use rocketmq_store_exporter::metrics::collector::MetricOptions;
+use rocketmq_store_exporter::observe::turns::Turns;
 use rocketmq_store_exporter::preview::{Asked, Surroundings};
 use rocketmq_store_exporter::web::access::Access;
 use rocketmq_store_exporter::web::{Answers, Shared, router};
@@ -51,7 +52,7 @@ impl Site {
             confinement: Arc::default(),
             registry,
             telemetry_path: "/metrics".to_owned(),
-            answers: Arc::new(Answers::new(base, Surroundings::default(), u64::MAX, time)),
+            answers: Arc::new(Answers::new(base, Surroundings::default(), u64::MAX, time, Turns::default())),
             access: Arc::new(Access::open()),
             broker: None,
             clock: now,
