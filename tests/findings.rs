@@ -99,6 +99,11 @@ fn made_by_hand() -> BTreeMap<&'static str, Preview> {
     let case = plain("5.2.0-plain-f0");
     std::fs::write(case.root().join("timerwheel"), [0; 100]).unwrap();
     found.insert("TIMER_UNREADABLE", preview(&case, all, &unlimited));
+    let case = plain("5.2.0-plain-f0");
+    std::fs::create_dir_all(case.root().join("config")).unwrap();
+    let topics = r#"{"topicConfigTable":{"T0":{"attributes":{"queue.type":"batchcq"}}}}"#;
+    std::fs::write(case.root().join("config/topics.json"), topics).unwrap();
+    found.insert("QUEUE_KIND_UNKNOWN", preview(&case, all, &unlimited));
     let levels = |asked: &mut Asked| asked.overrides.push(set("messageDelayLevel", "1s 5x"));
     found.insert("DELAY_LEVELS_UNREADABLE", preview(&plain("5.2.0-plain-f0"), levels, &unlimited));
     let case = plain("5.2.0-plain-f0");
