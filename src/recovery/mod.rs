@@ -62,6 +62,7 @@ pub mod refusal;
 pub mod release;
 pub mod replay;
 pub mod reput;
+pub mod table_field;
 pub mod table_form;
 pub mod tally;
 pub mod timer;

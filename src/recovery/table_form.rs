@@ -1,11 +1,12 @@
 //! What a table of `config/` must look like for the broker to take it (R3).
 //!
 //! Upstream: `ConfigManager.decode` of each table, through fastjson. JSON of another shape counts as damage where fastjson or
-//! the code behind it throws, and only there: fields within an entry that is an object are not looked at. The rows were found
-//! by giving each table's own `load()` some seventy texts, in all releases but 4.9.8 and 5.1.2.
+//! the code behind it throws, and only there. The rows were found by giving each table's own `load()` some hundred texts, in all
+//! releases but 4.9.8 and 5.1.2.
 
 use serde_json::Value;
 
+use super::table_field;
 use crate::broker::release::Release;
 use crate::format::loose_json::{self, LooseJsonError};
 
@@ -111,7 +112,7 @@ const FORMS: [Form; 14] = [
 const TIMER_METRICS: Form = form("timermetrics", (5, 0, 0), "timingCount", Entry::Object);
 
 /// fastjson 2 takes neither `[]` nor white space for nothing.
-const FASTJSON_2: Release = (5, 4, 0);
+pub(super) const FASTJSON_2: Release = (5, 4, 0);
 /// fastjson 1.2.83 takes `true` for a number.
 const FASTJSON_1_2_83: Release = (5, 1, 0);
 
@@ -203,7 +204,9 @@ impl Form {
             })
         };
         match self.entry {
-            Entry::Object => entry.is_object(),
+            Entry::Object => {
+                entry.as_object().is_some_and(|fields| table_field::are_taken(self.name, fields, release))
+            }
             Entry::Number => has_number && is_number(entry, release),
             Entry::Numbers => within(&|entry| is_number(entry, release)),
             Entry::Objects => within(&Value::is_object),
@@ -212,7 +215,7 @@ impl Form {
 }
 
 /// Whether fastjson makes a `Long` of it.
-fn is_number(value: &Value, release: Release) -> bool {
+pub(super) fn is_number(value: &Value, release: Release) -> bool {
     match value {
         Value::Number(number) => {
             number.is_i64()
