@@ -223,3 +223,25 @@ fn a_log_that_is_mapped_for_reading_alone_cannot_be_closed_by_a_migration() {
     question.release = (5, 3, 3);
     assert_eq!(reason(&question), None);
 }
+
+#[test]
+fn queue_files_of_the_wrong_length_are_told_of_both_kinds_of_queues() {
+    let case = Case::named("5.0.0-batch-dledger-d9201x0");
+    let log = case.forecast().log;
+    for (path, len) in [
+        ("consumequeue/SCHEDULE_TOPIC_XXXX/8/00000000000000000000", 460),
+        ("batchconsumequeue/B0/0/00000000000000000460", 200),
+    ] {
+        let text = format!(
+            "{}\t{len} length not matched message store config value, please check it manually",
+            case.root().join(path).display()
+        );
+        assert_eq!(log.iter().filter(|line| line.text == text).count(), 1, "{text}: {log:?}");
+    }
+}
+
+#[test]
+fn a_half_message_is_told_with_the_length_of_its_body_as_written() {
+    let log = Case::named("5.3.3-plain-plain-d9201x14").forecast().log;
+    assert!(log.iter().any(|line| line.text.contains(", bodyLen=-1, ")), "{log:?}");
+}

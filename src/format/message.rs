@@ -76,8 +76,8 @@ pub enum MessageError {
         total_len: i32,
         /// Sum of the parts.
         read_len: usize,
-        /// Length of the body as read.
-        body_len: usize,
+        /// Length of the body as written.
+        body_len: i32,
         /// Length of the topic as read.
         topic_len: usize,
         /// Length of the properties as written.
@@ -155,7 +155,7 @@ impl<'a> Message<'a> {
             _ => Err(MessageError::HalfMessage {
                 total_len: header.total_len,
                 read_len,
-                body_len: body.len(),
+                body_len: header.body_len,
                 topic_len,
                 properties_len,
             }),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, RecoveryError};
 use super::dropped::Dropped;
-use super::file_list::{FileList, ListedFile, LoadFailure, Loader, file_name};
+use super::file_list::{FileList, ListedFile, Loader};
 use super::forecast::{LogLine, TruncationForecast};
 use super::index::Index;
 use super::ledger::Ledger;
@@ -15,9 +15,9 @@ use super::parse::{Checks, Parsed, Parser};
 use super::pieces::{Reading, Records};
 use super::plan::{FirstMessage, clean_start, file_limit, is_old_enough, raw_first_message, unclean_start};
 use super::queue_kind::QueueKinds;
-use super::queue_table::{QueueLoadFailure, QueueTable};
+use super::queue_table::QueueTable;
 use super::record::Names;
-use super::refusal::{EXIT_LEDGER, EXIT_LOAD_FAILED, Refusal};
+use super::refusal::{EXIT_LEDGER, Refusal};
 use super::release::{LedgerUnclean, Matching, Rules, TruncationTest};
 use super::replay::{Dispatch, Replay, Walk, WalkPlan, Walked};
 use crate::broker::BrokerConf;
@@ -158,13 +158,10 @@ impl<'a> Load<'a> {
             Ok(list) => self.log = list,
             Err(failure) => return Ok(Some(self.file_refused(failure))),
         }
-        match self.queues.load(self.disk)? {
-            Ok(()) => {}
-            Err(QueueLoadFailure::File(failure)) => return Ok(Some(self.file_refused(failure))),
-            Err(QueueLoadFailure::Kind { path, wrong }) => {
-                self.lines.push(LogLine::new("ERROR", format!("load exception {}", wrong.exception)));
-                return Ok(Some(self.refused(wrong.reason, Some(path))));
-            }
+        let failures = self.queues.load(self.disk)?;
+        let refusals: Vec<_> = failures.into_iter().map(|failure| self.queue_refused(failure)).collect();
+        if let Some(refusal) = refusals.into_iter().next_back() {
+            return Ok(Some(refusal));
         }
         if self.setting.without_queues {
             self.queues.set_aside(self.disk);
@@ -195,35 +192,6 @@ impl<'a> Load<'a> {
         }
         self.recover_offsets()?;
         Ok((!is_index_loaded && rules.index_failure_counts).then(|| self.refused("INDEX_UNREADABLE", None)))
-    }
-
-    /// The store does not load, and so the timer is not loaded either, which some releases cannot shut down then.
-    fn refused(&self, reason: &'static str, path: Option<PathBuf>) -> Refusal {
-        let Setting { conf, rules, .. } = *self.setting;
-        let exit_code = if conf.timer_wheel_enable { rules.exit_without_timer } else { EXIT_LOAD_FAILED };
-        Refusal { exit_code, reason, path }
-    }
-
-    fn file_refused(&mut self, failure: LoadFailure) -> Refusal {
-        match failure {
-            LoadFailure::Length(path, len) => {
-                let text = format!(
-                    "{}\t{len} length not matched message store config value, please check it manually",
-                    path.display()
-                );
-                self.lines.push(LogLine::warn(text));
-                self.refused("FILE_WRONG_LENGTH", Some(path))
-            }
-            LoadFailure::Name(path) => {
-                self.tell(&RecoveryError::number_format(&file_name(&path)));
-                self.refused("FILE_FOREIGN_NAME", Some(path))
-            }
-        }
-    }
-
-    /// The line with which load ends by an exception.
-    fn tell(&mut self, exception: &RecoveryError) {
-        self.lines.push(LogLine::new("ERROR", format!("load exception {exception}")));
     }
 
     fn checks(&self) -> Checks {

@@ -95,6 +95,12 @@ pub enum QueueLoadFailure {
     },
 }
 
+impl QueueLoadFailure {
+    fn is_exception(&self) -> bool {
+        !matches!(self, Self::File(LoadFailure::Length(..)))
+    }
+}
+
 impl<'a> QueueTable<'a> {
     /// No queues yet.
     #[must_use]
@@ -111,26 +117,30 @@ impl<'a> QueueTable<'a> {
         }
     }
 
-    /// Loads all queues that have a directory.
+    /// Loads all queues that have a directory; gives what the broker refuses to start with, at most one thing of each kind of queues.
     ///
     /// # Errors
-    /// As [`Disk::list`]; the inner error is the file that the broker refuses.
-    pub fn load(&mut self, disk: &Disk) -> Result<Result<(), QueueLoadFailure>, RecoveryError> {
+    /// As [`Disk::list`].
+    pub fn load(&mut self, disk: &Disk) -> Result<Vec<QueueLoadFailure>, RecoveryError> {
         let kinds: &[&str] = if self.rules.has_batch_queues {
             &["consumequeue", "batchconsumequeue"]
         } else {
             &["consumequeue"]
         };
+        let mut failures = Vec::new();
         for kind in kinds {
-            if let Err(failure) = self.load_kind(disk, &self.root.join(kind), *kind == "batchconsumequeue")? {
-                return Ok(Err(failure));
+            let loaded = self.load_kind(disk, &self.root.join(kind), *kind == "batchconsumequeue")?;
+            failures.extend(loaded.err());
+            // An exception ends load; a wrong length does not keep the other kind from being loaded.
+            if failures.iter().any(QueueLoadFailure::is_exception) {
+                break;
             }
         }
         self.slots.sort_by(|a, b| (&a.topic, a.id).cmp(&(&b.topic, b.id)));
         for (at, slot) in self.slots.iter().enumerate() {
             self.places.entry(slot.topic.clone()).or_default().insert(slot.id, at);
         }
-        Ok(Ok(()))
+        Ok(failures)
     }
 
     /// Reads on all cores, then takes what was found in the order in which the broker comes to it.

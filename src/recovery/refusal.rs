@@ -2,6 +2,12 @@
 
 use std::path::PathBuf;
 
+use super::disk::RecoveryError;
+use super::file_list::{LoadFailure, file_name};
+use super::forecast::LogLine;
+use super::load::{Load, Setting};
+use super::queue_table::QueueLoadFailure;
+
 /// Exit code of a container whose broker could not load its store (`System.exit(-3)`).
 pub const EXIT_LOAD_FAILED: i32 = 253;
 /// Exit code where the DLedger library ends the process, or an error that nobody catches does (`System.exit(-1)`).
@@ -18,4 +24,45 @@ pub struct Refusal {
     pub reason: &'static str,
     /// The file, where there is one.
     pub path: Option<PathBuf>,
+}
+
+impl Load<'_> {
+    /// The store does not load, and so the timer is not loaded either, which some releases cannot shut down then.
+    pub(super) fn refused(&self, reason: &'static str, path: Option<PathBuf>) -> Refusal {
+        let Setting { conf, rules, .. } = *self.setting;
+        let exit_code = if conf.timer_wheel_enable { rules.exit_without_timer } else { EXIT_LOAD_FAILED };
+        Refusal { exit_code, reason, path }
+    }
+
+    pub(super) fn file_refused(&mut self, failure: LoadFailure) -> Refusal {
+        match failure {
+            LoadFailure::Length(path, len) => {
+                let text = format!(
+                    "{}\t{len} length not matched message store config value, please check it manually",
+                    path.display()
+                );
+                self.lines.push(LogLine::warn(text));
+                self.refused("FILE_WRONG_LENGTH", Some(path))
+            }
+            LoadFailure::Name(path) => {
+                self.tell(&RecoveryError::number_format(&file_name(&path)));
+                self.refused("FILE_FOREIGN_NAME", Some(path))
+            }
+        }
+    }
+
+    pub(super) fn queue_refused(&mut self, failure: QueueLoadFailure) -> Refusal {
+        match failure {
+            QueueLoadFailure::File(failure) => self.file_refused(failure),
+            QueueLoadFailure::Kind { path, wrong } => {
+                self.tell(&RecoveryError::Exception(wrong.exception));
+                self.refused(wrong.reason, Some(path))
+            }
+        }
+    }
+
+    /// The line with which load ends by an exception.
+    pub(super) fn tell(&mut self, exception: &RecoveryError) {
+        self.lines.push(LogLine::new("ERROR", format!("load exception {exception}")));
+    }
 }

@@ -159,8 +159,12 @@ impl Load<'_> {
                     break;
                 }
             };
-            if let Some(place) = self.queues.place(&request.topic(), request.queue_id) {
-                self.queues.slots[place].next_offset = Some(request.queue_offset.0.wrapping_add(1));
+            // Batch queues have a table of their own, which is left as it is.
+            if let Some(place) = self.queues.place(&request.topic(), request.queue_id)
+                && let slot = &mut self.queues.slots[place]
+                && matches!(slot.queue, AnyQueue::Simple(_))
+            {
+                slot.next_offset = Some(request.queue_offset.0.wrapping_add(1));
             }
             offset += size;
         }
