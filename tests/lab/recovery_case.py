@@ -42,7 +42,7 @@ class Case:
             "maxPhy": fact["max"], "minPhy": fact["min"], "reputStart": reput_start(release, told, fact),
             "maxPhyCq": max([queue["physical"] for queue in fact["queues"].values()] + [-1]),
             "truncation": truncation(fact["log"]),
-            "new_index_files": len(new), "next_index_entry": next_index_entry(copy),
+            "new_index_files": len(new), "next_index_entry": next_index_entry(copy, self.before),
             "lines": {name: sum(text.startswith(start) for text in warned) for name, start in COUNTED.items()},
             "dropped": self.before.dropped(fact["end"], copy), "queues": queues(fact["queues"]),
         })
