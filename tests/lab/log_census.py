@@ -103,7 +103,8 @@ def lost(store, mode, end, queues):
         segments += [(path, ENTRY_HEAD) for path in (store / "dledger-n0" / "data").iterdir()]
     starts = {name: pointed(queue) for name, queue in queues.items()}
     count, missing = 0, {}
-    for path, head in segments:
+    # What has another name is no segment.
+    for path, head in (each for each in segments if each[0].name.isdigit()):
         base = int(path.name)
         for place, _, topic, queue, has_unit in walk(path.read_bytes(), head):
             if has_unit and base + place < end:
