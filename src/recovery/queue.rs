@@ -113,6 +113,10 @@ impl Queue {
             break self.list.files[at].base + found;
         };
         self.list.truncate(disk, end);
+        // A file whose base is no multiple of the length stays behind the end, and nobody has looked at it.
+        if self.list.files.len() > at + 1 {
+            self.scanned = None;
+        }
         if let Some(ext) = &mut self.ext {
             ext.recover(disk)?;
             ext.truncate_by_max(disk, max_ext_address)?;
