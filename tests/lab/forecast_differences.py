@@ -45,7 +45,8 @@ def index_files(root):
 
 def next_index_entry(root, before):
     """Number of the next entry in the last index file, as its head says; a file that has just been begun says 0, and counts from 1."""
-    names = sorted(name for name in index_files(root) if name.isdigit())
+    # Files that were begun are the last ones, whatever the others are called.
+    names = sorted((name for name in index_files(root) if name.isdigit()), key=lambda name: (name not in before.index, name))
     # Older releases stop loading at a directory, and go on without the files behind it.
     directory = min((path.name for path in (root / "index").glob("*") if path.is_dir()), default=None)
     if directory is not None:

@@ -104,7 +104,7 @@ def lost(store, mode, end, queues):
     starts = {name: pointed(queue) for name, queue in queues.items()}
     count, missing = 0, {}
     # What has another name is no segment.
-    for path, head in (each for each in segments if each[0].name.isdigit()):
+    for path, head in (each for each in segments if each[0].name.isdigit() and each[0].is_file()):
         base = int(path.name)
         for place, _, topic, queue, has_unit in walk(path.read_bytes(), head):
             if has_unit and base + place < end:
