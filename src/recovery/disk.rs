@@ -43,9 +43,9 @@ pub enum RecoveryError {
     /// The broker's own recovery ends here with an exception (R3): told by its text.
     #[error("{0}")]
     Exception(String),
-    /// The broker's own recovery goes round here for ever: told by what it does then.
+    /// What the broker does from here on cannot be told: the reason.
     #[error("{0}")]
-    Endless(String),
+    Unknown(String),
     /// The process ends inside load with this exit code.
     #[error("exit {code}: {}", path.display())]
     Exit {

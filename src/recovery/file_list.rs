@@ -261,12 +261,12 @@ impl FileList {
     }
 }
 
-/// Positions of at most four exbibytes: beyond them Java's arithmetic wraps, and no log comes near.
 /// The last part of a path, as a broker's messages have it.
 pub fn file_name(path: &Path) -> Cow<'_, str> {
     path.file_name().unwrap_or_default().to_string_lossy()
 }
 
+/// Positions of at most four exbibytes: beyond them Java's arithmetic wraps, and no log comes near.
 fn is_sensible(base: &i64) -> bool {
     (0..1 << 62).contains(base)
 }

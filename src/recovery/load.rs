@@ -158,10 +158,12 @@ impl<'a> Load<'a> {
             Ok(list) => self.log = list,
             Err(failure) => return Ok(Some(self.file_refused(failure))),
         }
-        let failures = self.queues.load(self.disk)?;
-        let refusals: Vec<_> = failures.into_iter().map(|failure| self.queue_refused(failure)).collect();
-        if let Some(refusal) = refusals.into_iter().next_back() {
-            return Ok(Some(refusal));
+        let mut refusal = None;
+        for failure in self.queues.load(self.disk)? {
+            refusal = Some(self.queue_refused(failure));
+        }
+        if refusal.is_some() {
+            return Ok(refusal);
         }
         if self.setting.without_queues {
             self.queues.set_aside(self.disk);

@@ -41,8 +41,6 @@ enum Copy {
     /// Missing or empty.
     Nothing,
     Damaged,
-    /// No JSON, but of a kind that fastjson may take.
-    Unsure,
     /// `None`: not looked at, because it is too long, or no file.
     Table(Option<Value>),
 }
@@ -51,9 +49,18 @@ impl Tables<'_> {
     /// The table because of which the broker ends before it loads its store, and what it unlinks until then.
     ///
     /// # Errors
-    /// A table that cannot be read for another reason than its content.
+    /// A table that cannot be read for another reason than its content; one of which it is not known whether the broker takes it.
     pub fn load_before_store(&self, disk: &Disk) -> Result<Option<Refusal>, RecoveryError> {
-        for table in self.order().into_iter().flatten() {
+        let is_5 = self.rules.has_batch_queues;
+        let order = [
+            Some("topics"),
+            is_5.then_some("topicQueueMapping"),
+            Some(self.consumer_offsets()),
+            Some("subscriptionGroup"),
+            Some("consumerFilter"),
+            is_5.then_some("consumerOrderInfo"),
+        ];
+        for table in order.into_iter().flatten() {
             if let Some(path) = self.load(&format!("{table}.json"), disk)? {
                 return Ok(Some(refusal(path, self.rules.exit_without_tables)));
             }
@@ -81,42 +88,6 @@ impl Tables<'_> {
     #[must_use]
     pub fn consumer_offsets(&self) -> &'static str {
         if self.conf.enable_lmq { "lmqConsumerOffset" } else { "consumerOffset" }
-    }
-
-    /// The first table whose text is no JSON, and may yet be taken: what the start does is not known then.
-    ///
-    /// # Errors
-    /// As [`Tables::load_before_store`].
-    pub fn unsure(&self) -> Result<Option<String>, RecoveryError> {
-        let read_before = self.order().into_iter().flatten().map(|table| format!("{table}.json"));
-        let has_timer = self.rules.has_timer && self.conf.timer_wheel_enable;
-        let names = read_before.chain(["delayOffset.json".to_owned()]);
-        for file in names.chain(has_timer.then(|| "timermetrics".to_owned())) {
-            let path = self.path(&file);
-            for copy in [path.clone(), backup(&path)] {
-                match self.copy(&copy)? {
-                    Copy::Table(_) => break,
-                    Copy::Unsure => {
-                        let note = "is no JSON, and the broker's parser may take it";
-                        return Ok(Some(format!("config/{file} {note}")));
-                    }
-                    Copy::Nothing | Copy::Damaged => {}
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    fn order(&self) -> [Option<&'static str>; 6] {
-        let is_5 = self.rules.has_batch_queues;
-        [
-            Some("topics"),
-            is_5.then_some("topicQueueMapping"),
-            Some(self.consumer_offsets()),
-            Some("subscriptionGroup"),
-            Some("consumerFilter"),
-            is_5.then_some("consumerOrderInfo"),
-        ]
     }
 
     /// What a table says, by the copy that the broker goes by; `None` if it has none.
@@ -151,13 +122,15 @@ impl Tables<'_> {
                 let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
                 let table = name.split('.').next().unwrap_or_default();
                 let read = table_form::read(table, self.release, &bytes);
-                Ok(match read {
-                    Some(table) => Copy::Table(Some(table)),
+                match read {
+                    Some(table) => Ok(Copy::Table(Some(table))),
                     None if loose_json::parse(&bytes).is_err() && table_form::is_lenient(&bytes) => {
-                        Copy::Unsure
+                        let file = name.trim_end_matches(".bak");
+                        let why = format!("config/{file} is no JSON, and the broker's parser may take it");
+                        Err(RecoveryError::Unknown(why))
                     }
-                    None => Copy::Damaged,
-                })
+                    None => Ok(Copy::Damaged),
+                }
             }
             Err(StoreError::NotAFile { .. }) if path.is_dir() => Ok(Copy::Damaged),
             Err(error @ StoreError::NotAFile { .. }) if !error.is_link() => Ok(Copy::Table(None)),

@@ -150,13 +150,26 @@ fn foretell(question: &Question, disk: &Disk) -> Result<Forecast, RecoveryError>
         let refusal = Refusal { exit_code: EXIT_BOTH_MODES, reason: "CONTROLLER_AND_DLEDGER", path: None };
         return Ok(refused(mode, is_clean, &refusal));
     }
-    // A running broker keeps writing its tables.
-    let reads_tables = disk.memory.is_none();
-    let tables = Tables { root: &question.root, conf, release: question.release, rules: &rules };
-    if reads_tables && let Some(note) = tables.unsure()? {
-        return Ok(Forecast::inconclusive(mode, is_clean, &note));
+    match by_rules(question, &rules, (mode, is_clean), disk) {
+        Err(RecoveryError::Budget) => Ok(Forecast::inconclusive(mode, is_clean, BUDGET_USED_UP)),
+        Err(RecoveryError::Unknown(why)) => Ok(Forecast::inconclusive(mode, is_clean, &why)),
+        other => other,
     }
-    if reads_tables && let Some(refusal) = tables.load_before_store(disk)? {
+}
+
+/// What a release does by its rules.
+fn by_rules(
+    question: &Question,
+    rules: &Rules,
+    (mode, is_clean): (LogKind, bool),
+    disk: &Disk,
+) -> Result<Forecast, RecoveryError> {
+    let conf = &question.conf;
+    let tables = Tables { root: &question.root, conf, release: question.release, rules };
+    // A running broker keeps writing its tables.
+    if disk.memory.is_none()
+        && let Some(refusal) = tables.load_before_store(disk)?
+    {
         let found = refused(mode, is_clean, &refusal);
         return Ok(Forecast { files: files(&question.root, disk), ..found });
     }
@@ -173,7 +186,7 @@ fn foretell(question: &Question, disk: &Disk) -> Result<Forecast, RecoveryError>
     let setting = Setting {
         root: &question.root,
         conf,
-        rules: &rules,
+        rules,
         mode,
         is_clean,
         ledger_dir: conf.ledger_dir().unwrap_or_else(|| question.root.join("dledger-n0")),
@@ -185,11 +198,7 @@ fn foretell(question: &Question, disk: &Disk) -> Result<Forecast, RecoveryError>
         queue_kinds: QueueKinds::of(&tables.get("topics").unwrap_or_default(), question.release),
     };
     let mut load = Load::new(&setting, disk);
-    match answer(question, &setting, &tables, disk, &mut load) {
-        Err(RecoveryError::Budget) => Ok(Forecast::inconclusive(mode, is_clean, BUDGET_USED_UP)),
-        Err(RecoveryError::Endless(why)) => Ok(Forecast::inconclusive(mode, is_clean, &why)),
-        other => other,
-    }
+    answer(question, &setting, &tables, disk, &mut load)
 }
 
 fn answer(

@@ -285,7 +285,7 @@ impl Queue {
             } else if low == middle {
                 let path = self.list.files[0].path();
                 let path = path.display();
-                return Err(RecoveryError::Endless(format!(
+                return Err(RecoveryError::Unknown(format!(
                     "the broker's search for the first message of the log goes round for ever in {path}: positions that are no multiple of {UNIT}"
                 )));
             } else {
