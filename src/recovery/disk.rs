@@ -103,24 +103,35 @@ impl Disk {
     /// # Errors
     /// What the system said, or [`RecoveryError::Budget`].
     pub fn bytes(&self, path: &Path, at: u64, len: usize) -> Result<Vec<u8>, RecoveryError> {
-        let mut open = lock(&self.open_files);
-        let held = open.iter().position(|(held, _)| held == path);
-        let held = match held {
-            Some(held) => held,
-            None => {
-                let Some(file) = self.open(path)? else { return Ok(Vec::new()) };
-                open.truncate(HELD_OPEN - 1);
-                open.insert(0, (path.to_owned(), file));
-                0
-            }
-        };
         let mut bytes = vec![0; len];
-        let found = match open.get(held) {
-            Some((_, file)) => self.read(file, path, at, &mut bytes)?,
-            None => 0,
-        };
-        bytes.truncate(found);
+        let found = self.with_held(path, |file| self.read(file, path, at, &mut bytes))?;
+        bytes.truncate(found.unwrap_or(0));
         Ok(bytes)
+    }
+
+    /// Where, at or behind `at`, a file has something that is no hole.
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`].
+    pub fn data_from(&self, path: &Path, at: u64) -> Result<Option<u64>, RecoveryError> {
+        let found = self
+            .with_held(path, |file| Ok(file.data_from(at).map_err(|error| StoreError::io(path, error))?))?;
+        Ok(found.flatten())
+    }
+
+    /// Gives `each` a file that stays open for the next time; `None` if it is gone.
+    fn with_held<T>(
+        &self,
+        path: &Path,
+        each: impl FnOnce(&StoreFile) -> Result<T, RecoveryError>,
+    ) -> Result<Option<T>, RecoveryError> {
+        let mut open = lock(&self.open_files);
+        if !open.iter().any(|(held, _)| held == path) {
+            let Some(file) = self.open(path)? else { return Ok(None) };
+            open.truncate(HELD_OPEN - 1);
+            open.insert(0, (path.to_owned(), file));
+        }
+        open.iter().find(|(held, _)| held == path).map(|(_, file)| each(file)).transpose()
     }
 
     /// Opens a file; `None` if it is gone.

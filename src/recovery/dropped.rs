@@ -12,10 +12,8 @@ use crate::broker::BrokerConf;
 use crate::format::ledger_entry::LEDGER_HEADER_LEN;
 use crate::format::message::{MAGIC_V1, MAGIC_V2};
 
-/// Zeros that are taken for the end of what was written.
-const END_ZEROS: i64 = 64 << 10;
-/// Bytes in which the next message is looked for at one go.
-const PIECE: i64 = 1 << 20;
+/// Bytes in which the next message is looked for at one go. Nothing but zeros in them is taken for the end of what was written.
+const PIECE: i64 = 64 << 10;
 
 /// What is cut off.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -75,14 +73,17 @@ pub(super) fn next_magic(
     };
     let magics = [MAGIC_V1, MAGIC_V2].map(u32::to_be_bytes);
     let mut at = from;
-    let mut is_first = true;
     while at + lead + 4 <= list.file_len {
-        let len = if is_first { END_ZEROS } else { PIECE }.min(list.file_len - at);
+        let len = PIECE.min(list.file_len - at);
         let bytes = file.bytes(disk, at, len)?;
-        if is_first && bytes.iter().all(|byte| *byte == 0) {
-            return Ok(None);
+        if bytes.iter().all(|byte| *byte == 0) {
+            // A hole that a crash has left ends where the next block was written.
+            match file.data_from(disk, at + len)?.filter(|data| *data > at + len) {
+                Some(data) => at = data - lead - 3,
+                None => return Ok(None),
+            }
+            continue;
         }
-        is_first = false;
         let skip = usize::try_from(lead).unwrap_or(0);
         let nearest = |rest| magics.iter().filter_map(|magic| memmem::find(rest, magic)).min();
         if let Some(found) = bytes.get(skip..).and_then(nearest) {
@@ -91,4 +92,42 @@ pub(super) fn next_magic(
         at += (len - lead - 3).max(1);
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+    use crate::demo::{Capture, Stage};
+    use crate::recovery::file_list::Loader;
+
+    #[test]
+    fn messages_behind_a_hole_are_found_and_an_empty_rest_is_not_read() {
+        let capture = Capture::embedded().unwrap();
+        let stage = capture.manifest().stage(Stage::Killed);
+        let log = stage.files.iter().find(|file| file.path.contains("/data/")).unwrap();
+        let whole = capture.content(&log.from);
+        let dir = tempfile::tempdir().unwrap();
+        let file = std::fs::File::create(dir.path().join(format!("{:020}", 0))).unwrap();
+        let len: i64 = 1 << 30;
+        file.set_len(u64::try_from(len).unwrap()).unwrap();
+        let written = whole.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+        let (hole, torn) = (100_000..600_000, b"bytes that are no record");
+        assert!(written > hole.end + 100_000, "{written}");
+        file.write_all_at(&whole[..hole.start], 0).unwrap();
+        file.write_all_at(&whole[hole.end..written], u64::try_from(hole.end).unwrap()).unwrap();
+        file.write_all_at(torn, u64::try_from(written).unwrap()).unwrap();
+        let disk = Disk::default();
+        let load = || FileList::load(&disk, &[dir.path().to_owned()], len, Loader::Ledger).unwrap().unwrap();
+        let behind = || Dropped::behind(&disk, &BrokerConf::default(), &load(), Records::Entries, 0).unwrap();
+        let found = behind();
+        let all_bytes = u64::try_from(written - hole.len()).unwrap();
+        assert!((all_bytes - 2_000..=all_bytes).contains(&found.bytes), "{found:?} of {all_bytes}");
+        let read = disk.bytes_read();
+        assert!(read < 16 << 20, "{read} bytes of an empty segment read");
+        // Zeros that were written end the search.
+        file.write_all_at(&vec![0; hole.len()], u64::try_from(hole.start).unwrap()).unwrap();
+        assert!(behind().bytes <= u64::try_from(hole.start).unwrap());
+    }
 }

@@ -303,6 +303,19 @@ impl ListedFile {
         Ok(bytes)
     }
 
+    /// Where, at or behind `at`, something may be written: holes read as zeros and are stepped over. `None` if nothing is.
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`].
+    pub fn data_from(&self, disk: &Disk, at: i64) -> Result<Option<i64>, RecoveryError> {
+        let fresh = self.fresh.as_deref().filter(|fresh| fresh.end() > at).map(|fresh| fresh.from.max(at));
+        let stored = match self.is_on_disk {
+            true => disk.data_from(&self.path(), u64::try_from(at).unwrap_or(0))?,
+            false => None,
+        };
+        Ok(stored.and_then(|at| i64::try_from(at).ok()).into_iter().chain(fresh).min())
+    }
+
     /// Opens it for several reads.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use crate::format::ledger_checkpoint::{LedgerCheckpoint, LedgerCheckpointError};
 use crate::format::ledger_entry::{LEDGER_HEADER_LEN, LEDGER_INDEX_UNIT_LEN, LedgerEntryHeader};
 use crate::store::StoreError;
 use crate::store::source::read_small;
+use crate::units::PhysicalOffset;
 
 const INDEX_UNIT: i64 = 32;
 /// Length of an index file; no key of the broker sets it.
@@ -39,6 +40,29 @@ pub struct Ledger {
     pub committed_index: i64,
     /// Exclusive end of the last committed entry; -1 without.
     pub committed_pos: i64,
+    /// What an entry behind the end would follow; `None` if none would be taken.
+    last: Option<Last>,
+}
+
+/// Index and term of an entry; -1 before the first one.
+#[derive(Debug, Clone, Copy)]
+pub struct Last {
+    /// Its place among all entries.
+    pub index: i64,
+    /// Term of the leader that wrote it.
+    pub term: i64,
+}
+
+impl Last {
+    /// Whether recovery goes on with an entry that stands at `at` of a file.
+    fn is_followed_by(self, entry: &LedgerEntryHeader, base: i64, at: i64, file_len: i64) -> bool {
+        entry.size != 0
+            && entry.is_sane_at(PhysicalOffset(base + at))
+            && at + i64::from(entry.size) <= file_len
+            && (0..1 << 56).contains(&entry.index)
+            && (self.index == -1 || entry.index == self.index + 1)
+            && entry.term >= self.term
+    }
 }
 
 impl Ledger {
@@ -69,6 +93,7 @@ impl Ledger {
             end_index: -1,
             committed_index: -1,
             committed_pos: -1,
+            last: None,
         })
     }
 
@@ -151,13 +176,13 @@ impl Ledger {
     fn scan(&mut self, disk: &Disk, start: usize) -> Result<i64, RecoveryError> {
         let (mut data, mut index) = (Window::default(), Window::default());
         let (mut file, mut at) = (start, 0);
-        let (mut last_index, mut last_term) = (-1, -1);
+        let mut last = Last { index: -1, term: -1 };
         let mut mark = self.marked(disk, start)?;
         if let Some((known, mark)) = mark {
-            (file, at, last_index, last_term) = (known, mark.at, mark.last_index, mark.last_term);
+            (file, at, last) = (known, mark.at, mark.last);
         }
         let mut end = self.data.files[file].base + at;
-        let mut is_indexing = false;
+        let (mut is_indexing, mut is_full) = (false, false);
         loop {
             let base = self.data.files[file].base;
             let len = usize::try_from((self.data.file_len - at).clamp(0, 48)).unwrap_or(0);
@@ -175,13 +200,7 @@ impl Ledger {
                 break;
             };
             let size = i64::from(entry.size);
-            let is_next = (last_index == -1 || entry.index == last_index + 1) && entry.term >= last_term;
-            if entry.size == 0
-                || !entry.is_sane_at(crate::units::PhysicalOffset(base + at))
-                || at + size > self.data.file_len
-                || !(0..1 << 56).contains(&entry.index)
-                || !is_next
-            {
+            if !last.is_followed_by(&entry, base, at, self.data.file_len) {
                 break;
             }
             if !is_indexing && !self.is_indexed(disk, &mut index, &entry, base + at)? {
@@ -194,20 +213,35 @@ impl Ledger {
             }
             if !is_indexing {
                 let (first, id) = (self.data.files[start].id, self.data.files[file].id);
-                mark = Some((file, EntriesMark { first, file: id, at, last_index, last_term }));
+                mark = Some((file, EntriesMark { first, file: id, at, last }));
             }
-            (last_index, last_term) = (entry.index, entry.term);
+            last = Last { index: entry.index, term: entry.term };
             if is_indexing && !self.append_index(disk, &entry, base + at)? {
+                is_full = true;
                 break;
             }
             end += size;
             at += size;
         }
-        self.end_index = last_index;
+        self.end_index = last.index;
+        self.last = (!is_full).then_some(last);
         if let (Some(memory), Some((_, mark))) = (&disk.memory, mark) {
             memory.put_entries((), mark);
         }
         Ok(end)
+    }
+
+    /// Whether an entry stands behind the end by now: somebody has written on since the end was looked for.
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`].
+    pub fn has_grown(&self, disk: &Disk) -> Result<bool, RecoveryError> {
+        let (Some(last), Some(file)) = (self.last, self.data.files.len().checked_sub(1)) else {
+            return Ok(false);
+        };
+        let ListedFile { base, wrote, .. } = self.data.files[file];
+        let entry = self.entry_at(disk, file, wrote)?;
+        Ok(entry.is_some_and(|entry| last.is_followed_by(&entry, base, wrote, self.data.file_len)))
     }
 
     /// The file and the entry with which an earlier scan can be gone on with.
@@ -218,9 +252,9 @@ impl Ledger {
             return Ok(None);
         };
         let entry = self.entry_at(disk, file, mark.at)?;
-        let position = crate::units::PhysicalOffset(self.data.files[file].base + mark.at);
+        let position = PhysicalOffset(self.data.files[file].base + mark.at);
         let is_there = |entry: &LedgerEntryHeader| {
-            entry.is_sane_at(position) && (mark.last_index == -1 || entry.index == mark.last_index + 1)
+            entry.is_sane_at(position) && (mark.last.index == -1 || entry.index == mark.last.index + 1)
         };
         Ok(entry.filter(is_there).map(|_| (file, mark)))
     }

@@ -361,11 +361,28 @@ impl<'a> Load<'a> {
             TruncationTest::AfterDispatch => self.queues.max_physical(),
         };
         self.truncate_queues("", compared, end)?;
-        self.dropped = Dropped::behind(self.disk, self.setting.conf, &self.log, Records::Messages, end)?;
+        let dropped = Dropped::behind(self.disk, self.setting.conf, &self.log, Records::Messages, end)?;
+        // What a broker has written on since the walk came to the end is not behind a cut.
+        if dropped.messages > 0 && !self.has_grown(end)? {
+            self.dropped = dropped;
+        }
         let gone = self.log.files.iter().filter(|file| file.base > end).map(ListedFile::path);
         self.segments_unlinked.extend(gone);
         self.log.truncate(self.disk, end);
         Ok(())
+    }
+
+    /// Whether a message that the walk would have gone over stands at its end by now.
+    fn has_grown(&self, end: i64) -> Result<bool, RecoveryError> {
+        let Some(at) = self.log.find(end, false) else { return Ok(false) };
+        let (file, names) = (&self.log.files[at], Names::default());
+        let reading = Reading::new(self.disk, &self.parser, &names, Records::Messages, self.checks());
+        reading.one(
+            file,
+            end - file.base,
+            self.log.file_len,
+            |parsed| matches!(parsed, Parsed::Message(message) if message.physical.0 == end),
+        )
     }
 
     fn truncate_queues(&mut self, prefix: &str, queue_end: i64, end: i64) -> Result<(), RecoveryError> {
@@ -416,7 +433,10 @@ impl<'a> Load<'a> {
         let found = ledger.data.clone();
         ledger.recover(self.disk)?;
         let end = ledger.data.max_offset();
-        self.dropped = Dropped::behind(self.disk, self.setting.conf, &found, Records::Entries, end)?;
+        let dropped = Dropped::behind(self.disk, self.setting.conf, &found, Records::Entries, end)?;
+        if dropped.messages > 0 && !ledger.has_grown(self.disk)? {
+            self.dropped = dropped;
+        }
         let gone = found.files.iter().filter(|file| file.base > end).map(ListedFile::path);
         self.segments_unlinked = gone.collect();
         if is_clean || rules.ledger_unclean == LedgerUnclean::AsClean {

@@ -15,6 +15,7 @@ use std::time::UNIX_EPOCH;
 use super::disk::RecoveryError;
 use super::file_list::ListedFile;
 use super::index::IndexEnd;
+use super::ledger::Last;
 use super::parse::Parsed;
 use super::pieces::Reading;
 use super::question::Question;
@@ -151,10 +152,8 @@ pub struct EntriesMark {
     pub file: FileId,
     /// Place of the last entry in it.
     pub at: i64,
-    /// Index of the entry before that one; -1 without.
-    pub last_index: i64,
-    /// Its term; -1 without.
-    pub last_term: i64,
+    /// The entry before that one.
+    pub last: Last,
 }
 
 /// What was remembered before, and what is for the next time: what is not asked for is forgotten.

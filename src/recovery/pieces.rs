@@ -19,7 +19,7 @@ use super::on_cores::threads;
 use super::parse::{Checks, Failure, Parsed, Parser, Request};
 use super::record::{Namer, Names, Record};
 use crate::format::ledger_entry::{LEDGER_HEADER_LEN, LEDGER_MAGIC};
-use crate::format::message::{MAGIC_V1, MAGIC_V2};
+use crate::format::message::{MAGIC_V1, MAGIC_V2, Peek, peek};
 
 /// Bytes of a piece: two fit into the second level cache of a core.
 const PIECE: usize = 512 << 10;
@@ -137,11 +137,11 @@ impl<'r> Reading<'r> {
         }
     }
 
-    /// Length that a record claims, the head of its entry included.
+    /// Length that a record claims, the head of its entry included; 0 where none begins, as nobody looks at more than its magic.
     fn claimed(&self, bytes: &[u8]) -> usize {
-        let at = |from: usize| {
-            let total = bytes.get(from..).and_then(|bytes| bytes.first_chunk::<4>());
-            usize::try_from(total.map_or(0, |total| i32::from_be_bytes(*total))).unwrap_or(0)
+        let at = |from: usize| match peek(bytes.get(from..).unwrap_or_default()) {
+            Peek::Message { len, .. } => usize::try_from(len).unwrap_or(0),
+            _ => 0,
         };
         match self.records {
             Records::Messages => at(0),

@@ -11,6 +11,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use nix::fcntl::OFlag;
+use rustix::fs::SeekFrom;
+use rustix::io::Errno;
 
 use super::StoreError;
 
@@ -115,6 +117,20 @@ impl StoreFile {
         self.0.metadata()
     }
 
+    /// Where, at or behind `at`, something may be written; `None` if nothing is. A file system that knows no holes has it all
+    /// written.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn data_from(&self, at: u64) -> io::Result<Option<u64>> {
+        match rustix::fs::seek(&self.0, SeekFrom::Data(at)) {
+            Ok(found) => Ok(Some(found)),
+            Err(Errno::NXIO) => Ok(None),
+            Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(Some(at)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     pub(super) fn file(&self) -> &File {
         &self.0
     }
@@ -172,6 +188,20 @@ mod tests {
             assert!(matches!(StoreFile::open(path), Err(StoreError::NotAFile { .. })), "{}", path.display());
         }
         assert!(StoreFile::open(&dir.path().join("absent")).unwrap_err().is_gone());
+    }
+
+    #[test]
+    fn holes_are_stepped_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let written = File::create(&path).unwrap();
+        written.set_len(4 << 20).unwrap();
+        written.write_all_at(b"x", (1 << 20) + 5).unwrap();
+        let file = StoreFile::open(&path).unwrap();
+        let found = file.data_from(100).unwrap().unwrap();
+        assert!((100..=(1 << 20) + 5).contains(&found), "{found}");
+        assert_eq!(file.data_from((1 << 20) + 5).unwrap(), Some((1 << 20) + 5));
+        assert_eq!(file.data_from(4 << 20).unwrap(), None, "behind the end is nothing");
     }
 
     #[test]

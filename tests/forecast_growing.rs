@@ -1,0 +1,79 @@
+//! A broker that writes on while its store is read: what has come meanwhile is not taken for what a start would cut off.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test says by failing what was not there")]
+
+use std::time::Duration;
+
+use rocketmq_store_exporter::broker::BrokerConf;
+use rocketmq_store_exporter::format::java_properties::JavaProperties;
+use rocketmq_store_exporter::recovery::{
+    Budget, Memory, Question, Reach, Shutdown, Without, forecast, forecast_again,
+};
+use rocketmq_store_exporter::store::layout::LogKind;
+
+#[path = "support/store_writer.rs"]
+mod store_writer;
+
+use store_writer::{Log, StoreWriter};
+
+/// How often the broker writes.
+const ROUNDS: usize = 3_000;
+
+#[test]
+fn a_log_that_grows_under_a_forecast_loses_nothing() {
+    for (log, mode, release) in [
+        (Log::Plain, LogKind::Plain, (5, 3, 3)),
+        (Log::Plain, LogKind::Controller, (5, 5, 0)),
+        (Log::DLedger, LogKind::DLedger, (5, 3, 3)),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("store");
+        let mut store = StoreWriter::new(&root, log, 2 << 20, 20 * 2_000);
+        let topic = store.topic("topic");
+        let text = format!(
+            "storePathRootDir={}\nmappedFileSizeConsumeQueue={}\nmappedFileSizeCommitLog={}\n",
+            root.display(),
+            store.queue_file_len,
+            store.segment_len
+        );
+        let conf = BrokerConf::as_broker_takes_it(&JavaProperties::parse(text.as_bytes()).unwrap()).0;
+        let asked = Question {
+            root: root.clone(),
+            conf,
+            release,
+            mode: Some(mode),
+            shutdown: Shutdown::Unclean,
+            without: Without::default(),
+            reach: Reach::Recent,
+            digest: false,
+        };
+        let mut append = move || {
+            for queue in 0..8 {
+                store.append(topic, queue, 300);
+            }
+            store.dispatch_all();
+            store.flush();
+        };
+        (0..ROUNDS / 10).for_each(|_| append());
+        let (mut memory, mut looks) = (Memory::default(), 0);
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(move || {
+                for _ in 0..ROUNDS {
+                    append();
+                    std::thread::sleep(Duration::from_micros(100));
+                }
+            });
+            while !writer.is_finished() {
+                let found = match looks % 8 {
+                    0 => forecast(&asked, &Budget::default()),
+                    _ => forecast_again(&asked, &Budget::default(), &mut memory),
+                }
+                .unwrap();
+                let said = (found.totals.messages_dropped, found.totals.units_lost);
+                assert_eq!(said, (0, Some(0)), "{log:?} {mode:?} {release:?}, look {looks}");
+                looks += 1;
+            }
+        });
+        assert!(looks > 2, "{looks}");
+    }
+}
