@@ -10,9 +10,9 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use rustix::fs::SeekFrom;
-use rustix::io::Errno;
+use nix::unistd::{Whence, lseek};
 
 use super::StoreError;
 
@@ -95,11 +95,9 @@ impl StoreFile {
         } else {
             open(OFlag::empty())
         };
-        let file = file.map_err(|error| match error.raw_os_error().map(nix::errno::Errno::from_raw) {
+        let file = file.map_err(|error| match error.raw_os_error().map(Errno::from_raw) {
             // A link, a socket.
-            Some(nix::errno::Errno::ELOOP | nix::errno::Errno::ENXIO) => {
-                StoreError::NotAFile { path: path.to_owned() }
-            }
+            Some(Errno::ELOOP | Errno::ENXIO) => StoreError::NotAFile { path: path.to_owned() },
             _ => StoreError::io(path, error),
         })?;
         let metadata = file.metadata().map_err(|error| StoreError::io(path, error))?;
@@ -123,10 +121,11 @@ impl StoreFile {
     /// # Errors
     /// What the system said.
     pub fn data_from(&self, at: u64) -> io::Result<Option<u64>> {
-        match rustix::fs::seek(&self.0, SeekFrom::Data(at)) {
-            Ok(found) => Ok(Some(found)),
-            Err(Errno::NXIO) => Ok(None),
-            Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(Some(at)),
+        let Ok(from) = i64::try_from(at) else { return Ok(None) };
+        match lseek(&self.0, from, Whence::SeekData) {
+            Ok(found) => Ok(u64::try_from(found).ok()),
+            Err(Errno::ENXIO) => Ok(None),
+            Err(Errno::EINVAL | Errno::EOPNOTSUPP) => Ok(Some(at)),
             Err(error) => Err(error.into()),
         }
     }
