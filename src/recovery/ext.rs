@@ -21,6 +21,19 @@ pub struct ExtQueue {
     pub dir: Arc<Path>,
     /// Its files.
     pub list: FileList,
+    /// Whether they are mapped for reading alone: units are written past the mapping, the mark of a full file is not.
+    pub is_read_only: bool,
+}
+
+/// What became of a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Saved {
+    /// It stands at this address.
+    At(i64),
+    /// No file had room.
+    Nowhere,
+    /// An exception, of which the broker tells.
+    Failed,
 }
 
 impl ExtQueue {
@@ -91,7 +104,7 @@ impl ExtQueue {
         });
     }
 
-    /// Puts a unit without bit map, and tells its address; `None` where it finds no room.
+    /// Puts a unit without bit map.
     ///
     /// # Errors
     /// As [`Disk::bytes`].
@@ -100,28 +113,29 @@ impl ExtQueue {
         disk: &Disk,
         tags_code: i64,
         stored_at: EpochMillis,
-    ) -> Result<Option<i64>, RecoveryError> {
+    ) -> Result<Saved, RecoveryError> {
         let mut unit = Vec::with_capacity(20);
         unit.extend(20_i16.to_be_bytes());
         unit.extend(tags_code.to_be_bytes());
         unit.extend(stored_at.0.to_be_bytes());
         unit.extend(0_i16.to_be_bytes());
         for _ in 0..3 {
-            let Some(at) = self.list.last_for_append(disk, &self.dir, 0) else { return Ok(None) };
+            let Some(at) = self.list.last_for_append(disk, &self.dir, 0) else { return Ok(Saved::Nowhere) };
             let file_len = self.list.file_len;
             let file = &mut self.list.files[at];
             let wrote = file.wrote;
             if 20 > file_len - wrote - END_BLANK {
-                if file_len - wrote >= 2 {
-                    file.write(disk, &(-1_i16).to_be_bytes())?;
+                if self.is_read_only || file_len - wrote < 2 {
+                    return Ok(Saved::Failed);
                 }
+                file.write(disk, &(-1_i16).to_be_bytes())?;
                 file.wrote = file_len;
                 continue;
             }
             file.write(disk, &unit)?;
             let address = (file.base + wrote).wrapping_add(i64::MIN);
-            return Ok(is_ext_address(address).then_some(address));
+            return Ok(if is_ext_address(address) { Saved::At(address) } else { Saved::Nowhere });
         }
-        Ok(None)
+        Ok(Saved::Nowhere)
     }
 }

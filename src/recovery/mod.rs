@@ -38,6 +38,7 @@
 pub mod any_queue;
 pub mod batch_queue;
 pub mod disk;
+pub mod dispatch_counts;
 pub mod dropped;
 pub mod ext;
 pub mod file_list;

@@ -232,12 +232,14 @@ fn answer(
         && !setting.conf.enable_log_consume_queue_repeatedly_build_when_recover;
     let repeated = if is_silent { 0 } else { counts.repeated };
     let lines = [
-        (repeated, "Maybe try to build consume queue repeatedly"),
-        (counts.below_end, setting.rules.refused_unit_line),
-        (counts.misplaced, "[BUG]logic queue order maybe wrong"),
+        ("WARN", repeated, "Maybe try to build consume queue repeatedly"),
+        ("WARN", counts.below_end, setting.rules.refused_unit_line),
+        ("WARN", counts.misplaced, "[BUG]logic queue order maybe wrong"),
+        ("WARN", counts.ext_unsaved, "Save consume queue extend fail, So just save tagsCode!"),
+        ("ERROR", counts.ext_failed, "Save consume queue extend error"),
     ];
-    let often = |(count, text): (u64, &str)| LogLine { level: "WARN", text: text.to_owned(), count };
-    found.log.extend(lines.into_iter().filter(|(count, _)| *count > 0).map(often));
+    let often = |(level, count, text): (_, u64, &str)| LogLine { level, text: text.to_owned(), count };
+    found.log.extend(lines.into_iter().filter(|(_, count, _)| *count > 0).map(often));
     if refusal.is_none() {
         found.reput_from = load.reput_start();
         found.ledger = load.ledger.as_ref().map(|ledger| LedgerForecast {

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use super::any_queue::AnyQueue;
 use super::batch_queue::BatchQueue;
 use super::disk::{Disk, RecoveryError};
-use super::ext::ExtQueue;
+use super::dispatch_counts::DispatchCounts;
+use super::ext::{ExtQueue, Saved};
 use super::file_list::{FileList, LoadFailure, Loader};
 use super::forecast::QueueEnds;
 use super::on_cores::for_each;
@@ -25,19 +26,6 @@ const LIGHT_PREFIX: &str = "%LMQ%";
 const RETRY_PREFIX: &str = "%RETRY%";
 /// Topics whose messages are dispatched to no light queue.
 const SYSTEM_TOPICS: [&str; 2] = ["SCHEDULE_TOPIC_XXXX", "rmq_sys_wheel_timer"];
-
-/// What dispatch did, in numbers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct DispatchCounts {
-    /// Units put.
-    pub put: u64,
-    /// Units put into another slot than their own.
-    pub misplaced: u64,
-    /// Messages that end below the queue's maximum.
-    pub repeated: u64,
-    /// Units whose slot was below the queue's end.
-    pub below_end: u64,
-}
 
 /// Whose queue a unit is put into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -262,7 +250,8 @@ impl<'a> QueueTable<'a> {
         }
         let ext = self.conf.enable_consume_queue_ext.then(|| {
             let list = list(i64::from(self.conf.mapped_file_size_consume_queue_ext));
-            Box::new(ExtQueue { dir: dir("consumequeue_ext"), list })
+            let is_read_only = self.rules.maps_read_only && self.conf.write_without_mmap;
+            Box::new(ExtQueue { dir: dir("consumequeue_ext"), list, is_read_only })
         });
         AnyQueue::Simple(Queue::new(dir("consumequeue"), list(self.conf.mapped_file_size_consume_queue), ext))
     }
@@ -465,24 +454,18 @@ impl<'a> QueueTable<'a> {
             AnyQueue::Simple(queue) => {
                 let mut tags_code = request.tags_code();
                 if let Some(ext) = queue.ext.as_mut().filter(|_| target == Target::Own) {
-                    tags_code = ext.put(disk, tags_code, request.stored_at)?.unwrap_or(tags_code);
+                    let saved = ext.put(disk, tags_code, request.stored_at)?;
+                    self.counts.add_ext(saved);
+                    if let Saved::At(address) = saved {
+                        tags_code = address;
+                    }
                 }
                 queue.put(disk, request.physical, request.size, tags_code, ordinal)?
             }
             AnyQueue::Batch(queue) => queue.put(disk, request)?,
         };
-        match put {
-            Put::InPlace => self.counts.put += 1,
-            Put::Misplaced => {
-                self.counts.put += 1;
-                self.counts.misplaced += 1;
-            }
-            // Batch queues say so only when the clock shows a full second.
-            Put::Repeated if is_batch => {}
-            Put::Repeated => self.counts.repeated += 1,
-            Put::BelowEnd => self.counts.below_end += 1,
-            Put::Failed => self.has_write_error = true,
-        }
+        self.counts.add(&put, is_batch);
+        self.has_write_error |= put == Put::Failed;
         Ok(put)
     }
 }

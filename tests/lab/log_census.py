@@ -24,9 +24,10 @@ def message(data, at):
     if place + 4 > len(data):
         return None
     body, = struct.unpack_from(">i", data, place)
-    place += 4 + body
+    # A broker takes a body of less than nothing for none.
+    place += 4 + max(0, body)
     wide = 2 if magic == MAGIC_V2 else 1
-    if body < 0 or place + wide > end:
+    if place + wide > end:
         return None
     name_len = int.from_bytes(data[place:place + wide], "big")
     place += wide
@@ -69,7 +70,7 @@ def is_whole(data, at, place_in_log):
     own, flag = struct.unpack_from(">qi", data, at + 28)
     place = at + 48 + (20 if flag & BORN_V6 else 8) + 8 + (20 if flag & STORED_V6 else 8) + 12
     length, = struct.unpack_from(">i", data, place)
-    body = data[place + 4:place + 4 + length]
+    body = data[place + 4:place + 4 + max(0, length)]
     return own == place_in_log and (not body or zlib.crc32(body) & 0x7fffffff == checksum)
 
 
