@@ -241,6 +241,10 @@ impl FileList {
         if !file.is_on_disk {
             disk.create(path);
         }
+        // Most of very many lists have one file.
+        if self.files.is_empty() {
+            self.files.reserve_exact(1);
+        }
         self.files.push(file);
         self.files.len().checked_sub(1)
     }

@@ -56,6 +56,7 @@ pub mod plan;
 pub mod question;
 pub mod queue;
 pub mod queue_kind;
+pub mod queue_minimum;
 pub mod queue_table;
 pub mod queue_truncation;
 pub mod record;

@@ -359,7 +359,8 @@ fn after_start(
     found.totals.units_lost = Some(loss.total());
     let mut missing = loss.missing;
     // In their place, as there may be many: dispatch and the log add few, or none.
-    let (mut at, mut added) = (0, Vec::new());
+    let (mut at, mut added) =
+        (0, Vec::with_capacity(load.queues.slots.len().saturating_sub(found.queues.len())));
     for slot in load.queues.sorted() {
         let known = found.queues.get_mut(at).filter(|queue| queue.is_of(&slot.topic, slot.id));
         at += usize::from(known.is_some());
@@ -378,7 +379,12 @@ fn after_start(
         ..QueueForecast::absent(topic.into(), id)
     }));
     if !added.is_empty() {
-        found.queues.append(&mut added);
+        // Twice as many would be held at once if all are new.
+        if found.queues.is_empty() {
+            found.queues = added;
+        } else {
+            found.queues.append(&mut added);
+        }
         found.queues.sort_unstable_by(|a, b| (&a.topic, a.queue).cmp(&(&b.topic, b.queue)));
     }
     Ok(())

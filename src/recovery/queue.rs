@@ -10,12 +10,12 @@ use super::ext::ExtQueue;
 use super::file_list::{FileList, ListedFile, OpenListed};
 use super::memory::{FileId, Scan};
 use super::queue_truncation::is_kept;
-use super::release::Rules;
 use crate::format::cq_ext_unit::is_ext_address;
 use crate::format::cq_unit::{CqUnit, PRE_BLANK_SIZE, UNIT_LEN};
 use crate::units::PhysicalOffset;
 
-const UNIT: i64 = 20;
+/// Bytes of a unit.
+pub(super) const UNIT: i64 = 20;
 
 /// What happened to a unit that was to be put.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub struct Queue {
     /// Start of the message behind which no scanned unit of the last file begins, if only scanned since.
     scanned: Option<i64>,
     /// Position and message of the first and the last unit scanned, if nothing was put since.
-    edges: [Option<(i64, PhysicalOffset)>; 2],
+    pub(super) edges: [Option<(i64, PhysicalOffset)>; 2],
 }
 
 impl Queue {
@@ -200,113 +200,6 @@ impl Queue {
         Ok(if ordinal != 0 && expected != current { Put::Misplaced } else { Put::InPlace })
     }
 
-    /// Moves the minimum to the first unit whose message is still in the log.
-    ///
-    /// # Errors
-    /// As [`Disk::bytes`], and the exception that some releases end with here.
-    pub fn correct_min(&mut self, disk: &Disk, rules: &Rules, min: i64) -> Result<(), RecoveryError> {
-        let mut ext_address = 1;
-        let is_done = if rules.searches_minimum {
-            self.search_min(disk, rules, min, &mut ext_address)?
-        } else {
-            let (mut found, base) = (None, self.list.min_offset().unwrap_or_default());
-            if let Some(first) = self.list.files.first() {
-                first.open(disk)?.slots(disk, 0, first.wrote, |position, slot| {
-                    let unit = CqUnit::decode(slot);
-                    let is_first = unit.physical_offset.0 >= min;
-                    if is_first {
-                        found = Some((base + position, unit.tags_code));
-                    }
-                    !is_first
-                })?;
-            }
-            if let Some((position, tags_code)) = found {
-                self.min_position = position;
-                ext_address = if is_ext_address(tags_code) { tags_code } else { 1 };
-            }
-            true
-        };
-        if let (true, Some(ext)) = (is_done, &mut self.ext) {
-            ext.truncate_by_min(disk, ext_address);
-        }
-        Ok(())
-    }
-
-    /// Start of the message that a unit is for.
-    fn physical_at(&self, disk: &Disk, file: usize, at: i64) -> Result<i64, RecoveryError> {
-        let position = self.list.files[file].base.saturating_add(at);
-        let known = self.edges.iter().flatten().find(|(edge, _)| *edge == position);
-        match known {
-            Some((_, physical)) => Ok(physical.0),
-            None => Ok(unit_at(disk, &self.list.files[file].open(disk)?, at)?.physical_offset.0),
-        }
-    }
-
-    /// Whether the search came to its end, behind which the extension is truncated.
-    fn search_min(
-        &mut self,
-        disk: &Disk,
-        rules: &Rules,
-        min: i64,
-        ext_address: &mut i64,
-    ) -> Result<bool, RecoveryError> {
-        if self.min_position >= self.list.max_offset() {
-            return Ok(false);
-        }
-        let Some(last_at) = self.list.files.len().checked_sub(1) else { return Ok(false) };
-        let (last_base, last_wrote) = (self.list.files[last_at].base, self.list.files[last_at].wrote);
-        if last_wrote < UNIT {
-            if rules.fails_on_empty_queue_file {
-                let text = "IllegalArgumentException: newPosition < 0".to_owned();
-                return Err(RecoveryError::Exception(text));
-            }
-        } else if self.physical_at(disk, last_at, last_wrote - UNIT)? < min {
-            self.min_position = last_base + last_wrote;
-            return Ok(false);
-        }
-        let (base, wrote) = (self.list.files[0].base, self.list.files[0].wrote);
-        let start = (self.min_position - base).max(0);
-        if start >= wrote {
-            return Ok(false);
-        }
-        let is_intact = self.min_position >= base;
-        if is_intact && self.physical_at(disk, 0, start)? >= min {
-            return Ok(false);
-        }
-        let file = self.list.files[0].open(disk)?;
-        let (mut low, mut high) = (0, wrote - start - UNIT);
-        while high - low > UNIT {
-            let middle = (low + high) / 2 / UNIT * UNIT;
-            let found = unit_at(disk, &file, start + middle)?.physical_offset.0;
-            if found > min {
-                high = middle;
-            } else if found == min {
-                (low, high) = (middle, middle);
-            } else if low == middle {
-                let path = self.list.files[0].path();
-                let path = path.display();
-                return Err(RecoveryError::Unknown(format!(
-                    "the broker's search for the first message of the log goes round for ever in {path}: positions that are no multiple of {UNIT}"
-                )));
-            } else {
-                low = middle;
-            }
-        }
-        let mut at = low;
-        while at <= high {
-            let unit = unit_at(disk, &file, start + at)?;
-            if unit.physical_offset.0 >= min {
-                self.min_position = base + start + at;
-                if is_ext_address(unit.tags_code) {
-                    *ext_address = unit.tags_code;
-                }
-                break;
-            }
-            at += UNIT;
-        }
-        Ok(true)
-    }
-
     /// As if the log had never been.
     pub fn destroy(&mut self, disk: &Disk) {
         self.list.destroy(disk);
@@ -385,7 +278,7 @@ fn unit_bytes(physical: PhysicalOffset, size: i32, tags_code: i64) -> [u8; UNIT_
     bytes
 }
 
-fn unit_at(disk: &Disk, file: &OpenListed<'_>, at: i64) -> Result<CqUnit, RecoveryError> {
+pub(super) fn unit_at(disk: &Disk, file: &OpenListed<'_>, at: i64) -> Result<CqUnit, RecoveryError> {
     let mut bytes = [0; UNIT_LEN];
     file.read(disk, at, &mut bytes)?;
     Ok(CqUnit::decode(&bytes))

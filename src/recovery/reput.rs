@@ -76,11 +76,12 @@ impl Load<'_> {
         let Setting { conf, rules, mode, .. } = *self.setting;
         let min = self.min_offset();
         self.queues.correct_min(self.disk, min)?;
-        let batches = self.queues.slots.iter().filter_map(|slot| match &slot.queue {
-            AnyQueue::Batch(queue) => queue.line_without_minimum(&slot.topic, slot.id),
-            AnyQueue::Simple(_) => None,
-        });
-        self.lines.extend(batches);
+        for slot in &self.queues.slots {
+            self.lines.extend(match &slot.queue {
+                AnyQueue::Batch(queue) => queue.line_without_minimum(&slot.topic, slot.id),
+                AnyQueue::Simple(queue) => queue.line_of_min(self.disk, rules, min)?,
+            });
+        }
         self.read_next_offsets();
         let compensates = (conf.duplication_enable && rules.compensates_duplication)
             || (mode == LogKind::Controller && rules.compensates_controller);

@@ -10,7 +10,8 @@ from store_copy import read_trimmed
 
 KINDS = ("commitlog", "consumequeue", "batchconsumequeue", "index", "dledger-")
 COUNTED = {"repeated": "Maybe try to build", "below": "Build consume queue repeatedly", "order": "[BUG]logic queue order", "crc": "CRC check failed",
-           "dup": "DupInfo", "half": "found a half message", "ext": "Save consume queue extend error"}
+           "dup": "DupInfo", "half": "found a half message", "ext": "Save consume queue extend error",
+           "minimum_missing": "[Bug] Failed to scan consume queue entries", "minimum_failed": "Exception thrown when correctMinOffset"}
 
 
 def is_followed(name):

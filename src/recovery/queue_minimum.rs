@@ -1,0 +1,160 @@
+//! The first unit of a queue whose message is still in the log.
+//!
+//! Upstream: `ConsumeQueue.correctMinOffset`; 5.0.0 and later search by halves.
+
+use std::cmp::Ordering;
+
+use super::disk::{Disk, RecoveryError};
+use super::forecast::LogLine;
+use super::queue::{Queue, UNIT, unit_at};
+use super::release::Rules;
+use crate::format::cq_ext_unit::is_ext_address;
+use crate::format::cq_unit::CqUnit;
+
+impl Queue {
+    /// Moves the minimum to the first unit whose message is still in the log.
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`], and the exception that some releases end with here.
+    pub fn correct_min(&mut self, disk: &Disk, rules: &Rules, min: i64) -> Result<(), RecoveryError> {
+        let mut ext_address = 1;
+        let is_done = if rules.searches_minimum {
+            self.search_min(disk, rules, min, &mut ext_address)?
+        } else {
+            let (mut found, base) = (None, self.list.min_offset().unwrap_or_default());
+            if let Some(first) = self.list.files.first() {
+                first.open(disk)?.slots(disk, 0, first.wrote, |position, slot| {
+                    let unit = CqUnit::decode(slot);
+                    let is_first = unit.physical_offset.0 >= min;
+                    if is_first {
+                        found = Some((base + position, unit.tags_code));
+                    }
+                    !is_first
+                })?;
+            }
+            if let Some((position, tags_code)) = found {
+                self.min_position = position;
+                ext_address = if is_ext_address(tags_code) { tags_code } else { 1 };
+            }
+            true
+        };
+        if let (true, Some(ext)) = (is_done, &mut self.ext) {
+            ext.truncate_by_min(disk, ext_address);
+        }
+        Ok(())
+    }
+
+    /// Start of the message that a unit is for.
+    fn physical_at(&self, disk: &Disk, file: usize, at: i64) -> Result<i64, RecoveryError> {
+        let position = self.list.files[file].base.saturating_add(at);
+        let known = self.edges.iter().flatten().find(|(edge, _)| *edge == position);
+        match known {
+            Some((_, physical)) => Ok(physical.0),
+            None => Ok(unit_at(disk, &self.list.files[file].open(disk)?, at)?.physical_offset.0),
+        }
+    }
+
+    /// What is printed where the first file holds no place to search, or ends within a unit. To be asked behind [`Queue::correct_min`].
+    ///
+    /// # Errors
+    /// As [`Disk::bytes`].
+    pub fn line_of_min(
+        &self,
+        disk: &Disk,
+        rules: &Rules,
+        min: i64,
+    ) -> Result<Option<LogLine>, RecoveryError> {
+        let Some(first) = self.list.files.first() else { return Ok(None) };
+        if !rules.searches_minimum {
+            let mut is_found = first.wrote % UNIT == 0;
+            if !is_found {
+                first.open(disk)?.slots(disk, 0, first.wrote, |_, slot| {
+                    is_found = CqUnit::decode(slot).physical_offset.0 >= min;
+                    !is_found
+                })?;
+            }
+            let line = || LogLine::new("ERROR", "Exception thrown when correctMinOffset".to_owned());
+            return Ok((!is_found).then(line));
+        }
+        if self.min_position >= self.list.max_offset() {
+            return Ok(None);
+        }
+        let path = || first.path().display().to_string();
+        Ok(match (self.min_position - first.base).max(0).cmp(&first.wrote) {
+            Ordering::Less => None,
+            Ordering::Equal => Some(LogLine::warn(format!(
+                "[Bug] Failed to scan consume queue entries from file on correcting min offset: {}",
+                path()
+            ))),
+            Ordering::Greater => Some(LogLine::new(
+                "ERROR",
+                format!("[Bug][InconsistentState] ConsumeQueue file {} should have been deleted", path()),
+            )),
+        })
+    }
+
+    /// Whether the search came to its end, behind which the extension is truncated.
+    fn search_min(
+        &mut self,
+        disk: &Disk,
+        rules: &Rules,
+        min: i64,
+        ext_address: &mut i64,
+    ) -> Result<bool, RecoveryError> {
+        if self.min_position >= self.list.max_offset() {
+            return Ok(false);
+        }
+        let Some(last_at) = self.list.files.len().checked_sub(1) else { return Ok(false) };
+        let (last_base, last_wrote) = (self.list.files[last_at].base, self.list.files[last_at].wrote);
+        if last_wrote < UNIT {
+            if rules.fails_on_empty_queue_file {
+                let text = "IllegalArgumentException: newPosition < 0".to_owned();
+                return Err(RecoveryError::Exception(text));
+            }
+        } else if self.physical_at(disk, last_at, last_wrote - UNIT)? < min {
+            self.min_position = last_base + last_wrote;
+            return Ok(false);
+        }
+        let (base, wrote) = (self.list.files[0].base, self.list.files[0].wrote);
+        let start = (self.min_position - base).max(0);
+        if start >= wrote {
+            return Ok(false);
+        }
+        let is_intact = self.min_position >= base;
+        if is_intact && self.physical_at(disk, 0, start)? >= min {
+            return Ok(false);
+        }
+        let file = self.list.files[0].open(disk)?;
+        let (mut low, mut high) = (0, wrote - start - UNIT);
+        while high - low > UNIT {
+            let middle = (low + high) / 2 / UNIT * UNIT;
+            let found = unit_at(disk, &file, start + middle)?.physical_offset.0;
+            if found > min {
+                high = middle;
+            } else if found == min {
+                (low, high) = (middle, middle);
+            } else if low == middle {
+                let path = self.list.files[0].path();
+                let path = path.display();
+                return Err(RecoveryError::Unknown(format!(
+                    "the broker's search for the first message of the log goes round for ever in {path}: positions that are no multiple of {UNIT}"
+                )));
+            } else {
+                low = middle;
+            }
+        }
+        let mut at = low;
+        while at <= high {
+            let unit = unit_at(disk, &file, start + at)?;
+            if unit.physical_offset.0 >= min {
+                self.min_position = base + start + at;
+                if is_ext_address(unit.tags_code) {
+                    *ext_address = unit.tags_code;
+                }
+                break;
+            }
+            at += UNIT;
+        }
+        Ok(true)
+    }
+}
