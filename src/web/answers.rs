@@ -69,7 +69,15 @@ impl Answers {
     /// Answers about `base`, each run with a limit of its own.
     #[must_use]
     pub fn new(base: Asked, around: Surroundings, max_bytes: u64, max_time: Duration, turns: Turns) -> Self {
-        Self { base, around, max_bytes, max_time, turns, desk: Desk::open(), slots: Mutex::default() }
+        Self {
+            base,
+            around,
+            max_bytes,
+            max_time,
+            turns,
+            desk: Desk::open("answers"),
+            slots: Mutex::default(),
+        }
     }
 
     fn slot(&self, question: &str) -> Slot {

@@ -1,7 +1,7 @@
-//! The thread on which answers about the next start are made, one after the other.
+//! A thread on which answers of one kind are made, one after the other.
 //!
 //! One for all of them, as the C library keeps memory for each thread that has freed much: with a thread an answer, what a
-//! forecast of 50,000 queues had taken was kept several times over.
+//! forecast of 50,000 queues had taken was kept several times over, and what a scrape takes as often as scrapes came at once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Sender, channel};
@@ -15,8 +15,8 @@ type Job = Box<dyn FnOnce() + Send>;
 pub(super) struct Desk(Sender<Job>);
 
 impl Desk {
-    /// Begins to take jobs.
-    pub fn open() -> Self {
+    /// Begins to take jobs, on a thread of this name.
+    pub fn open(name: &str) -> Self {
         let (hand_in, jobs) = channel::<Job>();
         let work = move || {
             for job in jobs {
@@ -24,8 +24,8 @@ impl Desk {
                 let _ = catch_unwind(AssertUnwindSafe(job));
             }
         };
-        if let Err(error) = std::thread::Builder::new().name("answers".to_owned()).spawn(work) {
-            tracing::error!(%error, "no thread for answers about the next start");
+        if let Err(error) = std::thread::Builder::new().name(name.to_owned()).spawn(work) {
+            tracing::error!(%error, name, "no thread for answers");
         }
         Self(hand_in)
     }
@@ -48,7 +48,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_that_panics_ends_no_other_and_all_run_on_the_same_thread() {
-        let desk = Desk::open();
+        let desk = Desk::open("test");
         let thread = || std::thread::current().id();
         let first = desk.done(thread).await;
         assert_eq!(desk.done(|| panic!("wanted")).await, None::<()>);

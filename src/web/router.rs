@@ -3,11 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
+use axum::extract::State;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use tower_http::compression::CompressionLayer;
 
 use super::access::{Access, guard};
+use super::desk::Desk;
 use super::error::ApiError;
 use super::{answers, api, health, page, scrape, state};
 use crate::broker::BrokerConf;
@@ -48,11 +50,13 @@ impl Shared {
 /// All paths.
 pub fn router(shared: Shared) -> Router {
     let telemetry_path = shared.telemetry_path.clone();
+    let scrapes = Arc::new(Desk::open("scrapes"));
+    let metrics = move |State(shared), headers| scrape::metrics(scrapes.clone(), shared, headers);
     Router::new()
         .route("/", get(page::page))
         .route("/preview", get(page::page))
         .route("/assets/{name}", get(page::asset))
-        .route(&telemetry_path, get(scrape::metrics))
+        .route(&telemetry_path, get(metrics))
         .route("/-/healthy", get(health::healthy))
         .route("/-/ready", get(|| async { "ready\n" }))
         .route("/api/v1/store", get(state::state))

@@ -1,22 +1,23 @@
 //! `/metrics`.
 
-use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::desk::Desk;
 use super::router::Shared;
 use super::{Format, encode};
 
-pub(super) async fn metrics(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+/// A scrape, made on `desk`: the observer may be held for some milliseconds by whoever feeds it.
+pub(super) async fn metrics(desk: Arc<Desk>, shared: Shared, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let format = Format::negotiate(accept);
-    // The observer may be held for some milliseconds by whoever feeds it.
-    let body = tokio::task::spawn_blocking(move || encode(format, &shared.registry.gather())).await;
-    match body {
-        Ok(body) => ([(header::CONTENT_TYPE, format.content_type())], body).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "a scrape failed");
-            axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    match desk.done(move || encode(format, &shared.registry.gather())).await {
+        Some(body) => ([(header::CONTENT_TYPE, format.content_type())], body).into_response(),
+        None => {
+            tracing::error!("a scrape failed");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
 }

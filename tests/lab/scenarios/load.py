@@ -21,7 +21,7 @@ from scrape import fetch
 
 IS_LONG = os.environ.get("LAB_LONG") == "1"
 # What deploy/ gives the container, and what it says a store of 50,000 queues wants whose next start is asked about over HTTP.
-MEMORY_MIB, MEMORY_ASKED_MIB = 128, 256
+MEMORY_MIB, MEMORY_ASKED_MIB = 128, 192
 # Scrapes go on: within half of what Prometheus waits for one. How fast they are is printed, as other things run beside.
 SCRAPE_SECONDS = 5.0
 MIB = 1 << 20
