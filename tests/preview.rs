@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use recovery_case::Case;
+use rocketmq_store_exporter::demo::{Capture, Stage, StoreFiles, TimeShift};
 use serde_json::Value;
 
 /// A broker of 5.2.0 in DLedger mode, killed, with 7 segments and 278 units.
@@ -319,4 +320,29 @@ fn the_text_fits_a_terminal_and_ends_with_the_next_step() {
         }
         assert_eq!(text, std::fs::read_to_string(&golden).unwrap_or_default(), "{name}");
     }
+}
+
+#[test]
+fn the_readme_shows_what_is_printed_of_the_demo() {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, conf) = (dir.path().join("store"), dir.path().join("broker.conf"));
+    let capture = Capture::embedded().unwrap();
+    let _store = StoreFiles::unpack(&capture, Stage::Killed, &root, TimeShift::default()).unwrap();
+    let told = capture.manifest().config.iter().map(|(key, value)| format!("{key}={value}\n"));
+    std::fs::write(&conf, told.collect::<String>()).unwrap();
+    let readme = include_str!("../README.md");
+    let (_, after) = readme.split_once("after the kill and before the start:\n\n```text\n").unwrap();
+    let (shown, _) = after.split_once("```").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_rocketmq-store-exporter"))
+        .env_clear()
+        .env("COLUMNS", "80")
+        .args(["preview", "--broker.version", "5.2.0", "--store.path"])
+        .args([&root, Path::new("--broker.conf"), &conf])
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let printed = printed.replace(root.to_str().unwrap(), "/home/rocketmq/store");
+    let (front, end) = shown.split_once("...\n").unwrap();
+    assert!(printed.starts_with(front), "{printed}");
+    assert!(printed.ends_with(end), "{printed}");
 }
