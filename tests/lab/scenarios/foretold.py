@@ -90,7 +90,7 @@ def tables(verdicts, directory):
     with Stand(directory, "5.3.3", "plain", SMALL) as stand:
         own = stand.broker
         stand.start_broker()
-        own.create_topics(TOPICS)
+        stand.fill(60)
         own.stop()
         config, intact = own.store / "config", directory / "intact"
         _copy(config, intact)
@@ -102,11 +102,24 @@ def tables(verdicts, directory):
             (config / f"{table}.json.bak").write_bytes(damage)
             found = _preview(broker, broker.release)["start"]
             verdicts.equal(f"{name}: both copies", (found["outcome"], found["reason"]), ("refuses", "TABLE_UNREADABLE"))
-            broker.start()
-            wait_until(lambda at=broker: not at.child.is_alive(), 60, "the broker to end by itself")
-            verdicts.equal(f"{name}: exit code", broker.child.process.returncode, found["exit_code"])
+            _ends_by_itself(verdicts, broker, name, found)
             shutil.rmtree(config)
             _copy(intact, config)
+        topics = json.loads((config / "topics.json").read_text())
+        topics["topicConfigTable"]["TopicA"]["attributes"] = {"queue.type": "no kind"}
+        (config / "topics.json").write_text(json.dumps(topics))
+        for broker in (own, newer):
+            name = f"{broker.release}, a kind of queues that is none"
+            found = _preview(broker, broker.release)["start"]
+            verdicts.equal(name, (found["outcome"], found["reason"]), ("refuses", "QUEUE_KIND_UNKNOWN"))
+            _ends_by_itself(verdicts, broker, name, found)
+
+
+def _ends_by_itself(verdicts, broker, name, found):
+    """Starts a broker that was foretold to end with an exit code."""
+    broker.start()
+    wait_until(lambda: not broker.child.is_alive(), 60, "the broker to end by itself")
+    verdicts.equal(f"{name}: exit code", broker.child.process.returncode, found["exit_code"])
 
 
 def _foretold(verdicts, directory, release, mode, verdict, idle=4):
