@@ -129,8 +129,9 @@ impl Queue {
     /// # Errors
     /// As [`Disk::bytes`].
     pub fn truncate(&mut self, disk: &Disk, cut: PhysicalOffset) -> Result<(), RecoveryError> {
-        if self.scanned.is_some_and(|newest| newest < cut.0)
-            && self.list.files.last().is_some_and(|file| file.wrote > 0)
+        // What was scanned ends where it would be cut, unless a foreign name put the end elsewhere.
+        let ends_there = |file: &ListedFile| file.wrote > 0 && file.base % self.list.file_len.max(1) == 0;
+        if self.scanned.is_some_and(|newest| newest < cut.0) && self.list.files.last().is_some_and(ends_there)
         {
             return Ok(());
         }

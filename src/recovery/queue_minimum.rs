@@ -1,6 +1,7 @@
 //! The first unit of a queue whose message is still in the log.
 //!
-//! Upstream: `ConsumeQueue.correctMinOffset`; 5.0.0 and later search by halves.
+//! Upstream: `ConsumeQueue.correctMinOffset`; 5.0.0 and later search by halves, and never end where positions are no multiple of a
+//! unit (seen with the store code of 5.2.0 and 5.3.3).
 
 use std::cmp::Ordering;
 
