@@ -11,7 +11,7 @@ mod servers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -33,7 +33,7 @@ use crate::observe::vitals::{Task, Vitals};
 use crate::units::EpochMillis;
 use crate::watch::lines::LogTail;
 use crate::watch::tree::Thoroughness;
-use crate::watch::wake::{Wake, Waker};
+use crate::watch::wake::{Wake, Waker, Woken};
 
 use ground::Ground;
 use servers::{Servers, terminated};
@@ -190,16 +190,12 @@ impl Sidecar {
         let (position, memory) = saved.map(|saved| (saved.tail, saved.memory)).unzip();
         let observer = Arc::new(Mutex::new(Observer::new(memory)));
 
-        let tail = logs_dir.as_deref().map(|dir| TailLoop {
-            tail: LogTail::new(dir, position),
-            observer: Arc::clone(&observer),
-            clock: now,
-        });
-        if tail.is_none() {
+        if logs_dir.is_none() {
             tracing::warn!(
-                "no directory with store.log was found, give --logs.path; only the store is watched"
+                "no store.log beside the store yet: it is looked for, and the store alone is watched until then; give --logs.path if it is elsewhere"
             );
         }
+        let logs_dir: Arc<OnceLock<PathBuf>> = Arc::new(logs_dir.map(OnceLock::from).unwrap_or_default());
         let outlook_dir = state_dir.clone();
         let pass_options = PassLoopOptions {
             interval: config.follow.interval,
@@ -208,7 +204,7 @@ impl Sidecar {
             state_dir,
             evidence_starts: config.evidence.starts,
             evidence_bytes: config.evidence.max_bytes,
-            logs_dir: logs_dir.clone(),
+            logs_dir: Arc::clone(&logs_dir),
             version: options::version(config),
         };
         let mut pass = PassLoop::new(passes, Arc::clone(&observer), pass_options, now, has_marks);
@@ -217,24 +213,30 @@ impl Sidecar {
         let run = |task: Task, allowed, wake, step| run_task(&vitals, task, allowed, wake, step);
         let mut threads = Vec::new();
         let (has_caught_up, caught_up) = std::sync::mpsc::channel::<()>();
-        if let Some(mut tail) = tail {
-            let (wake, waker) = Wake::new();
-            let (pass_waker, stopped) = (pass_waker.clone(), waker.stopped());
-            let mut has_caught_up = Some(has_caught_up);
-            let step: Step = Box::new(move |wake, beat| {
-                if has_caught_up.is_some() {
-                    if let Some(dir) = &logs_dir {
-                        wake.watch(dir);
-                    }
-                    tail.catch_up(&stopped, beat);
-                    has_caught_up = None;
-                }
-                tail.run(wake, &pass_waker, beat);
+        // Logs that are not there yet hold up nothing.
+        let mut has_caught_up = logs_dir.get().is_some().then_some(has_caught_up);
+        let (mut tail, mut position) = (None, position);
+        let (wake, waker) = Wake::new();
+        let (tail_observer, store) = (Arc::clone(&observer), config.store_path.clone());
+        let (pass_request, stopped) = (pass_waker.clone(), waker.stopped());
+        let step: Step = Box::new(move |wake, beat| {
+            let Some(dir) = await_logs(&logs_dir, &store, wake, beat) else { return };
+            let is_new = tail.is_none();
+            let tail = tail.get_or_insert_with(|| TailLoop {
+                tail: LogTail::new(dir, position.take()),
+                observer: Arc::clone(&tail_observer),
+                clock: now,
             });
-            threads.push((waker, run(Task::Tail, SLACK, wake, step)?));
-        } else {
-            drop(has_caught_up);
-        }
+            if is_new {
+                wake.watch(dir);
+            }
+            if is_new || has_caught_up.is_some() {
+                tail.catch_up(&stopped, beat);
+                has_caught_up = None;
+            }
+            tail.run(wake, &pass_request, beat);
+        });
+        threads.push((waker, run(Task::Tail, SLACK, wake, step)?));
         let step: Step = Box::new(move |wake, beat| {
             // What the log tells of the past explains what the first look at the store finds.
             let _ = caught_up.recv_timeout(LOGS_FIRST);
@@ -279,6 +281,29 @@ impl Sidecar {
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
     std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(system(format!("thread {name}")))
+}
+
+/// Time between two looks for logs that are not there yet.
+const LOGS_AGAIN: Duration = Duration::from_secs(1);
+
+/// The directory of the logs, once there is one; `None` when told to stop. A sidecar is often there before the first log of its broker.
+fn await_logs<'l>(
+    known: &'l OnceLock<PathBuf>,
+    store: &Path,
+    wake: &mut Wake,
+    beat: &dyn Fn(),
+) -> Option<&'l Path> {
+    while known.get().is_none() {
+        if let Some(found) = options::find_logs(store) {
+            tracing::info!(dir = %found.display(), "logs found");
+            return Some(known.get_or_init(|| found));
+        }
+        beat();
+        if wake.wait(LOGS_AGAIN) == Woken::ByStop {
+            return None;
+        }
+    }
+    known.get().map(PathBuf::as_path)
 }
 
 /// How long a task may take beyond what it is given.

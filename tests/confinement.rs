@@ -239,12 +239,11 @@ struct Serving {
 }
 
 impl Serving {
-    fn start(place: &Place, logs: &Path) -> Self {
+    fn start(place: &Place, logs: Option<&Path>) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_rocketmq-store-exporter"))
             .args(["serve", "--web.listen-address", "127.0.0.1:0", "--store.path"])
             .arg(place.store(""))
-            .arg("--logs.path")
-            .arg(logs)
+            .args(logs.into_iter().flat_map(|logs| [Path::new("--logs.path"), logs]))
             .arg("--state.path")
             .arg(place.state(""))
             .stderr(Stdio::piped())
@@ -313,7 +312,7 @@ fn every_thread_of_the_exporter_is_confined_and_the_exporter_works() {
     fs::create_dir(&logs).unwrap();
     fs::write(logs.join("store.log"), "").unwrap();
     let possible = place.confined(Writes::Nowhere, |confinement| confinement);
-    let mut serving = Serving::start(&place, &logs);
+    let mut serving = Serving::start(&place, Some(&logs));
     serving.wait_for("rocketmq_store_up", "1");
     for part in Part::ALL {
         let name = format!("rocketmq_store_exporter_confined{{part=\"{}\"}}", part.as_str());
@@ -341,4 +340,19 @@ fn every_thread_of_the_exporter_is_confined_and_the_exporter_works() {
     kill(Pid::from_raw(i32::try_from(serving.child.id()).unwrap()), Signal::SIGTERM).unwrap();
     assert_eq!(serving.child.wait().unwrap().code(), Some(0));
     assert!(place.state("state.json").exists(), "the state was saved at the end");
+}
+
+#[test]
+fn logs_that_come_later_are_followed() {
+    let place = Place::new();
+    let serving = Serving::start(&place, None);
+    let name = "rocketmq_store_log_lines_total{log=\"store\",level=\"warn\"}";
+    assert_eq!(serving.metric(name), None);
+    let logs = place.home.path().join("logs/rocketmqlogs");
+    fs::create_dir_all(&logs).unwrap();
+    let line = "2026-11-23 06:53:43 WARN main - DupInfo in properties check failed. dupInfo=null\n";
+    fs::write(logs.join("store.log"), line).unwrap();
+    serving.wait_for(name, "1");
+    File::options().append(true).open(logs.join("store.log")).unwrap().write_all(line.as_bytes()).unwrap();
+    serving.wait_for(name, "2");
 }

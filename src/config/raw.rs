@@ -57,7 +57,7 @@ pub struct Store {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Logs {
-    /// Directory that holds `store.log`. Default: the first of `<store>/../logs/rocketmqlogs` and `<store>/../logs` that is there.
+    /// Directory that holds `store.log`. Default: the first of `<store>/../logs/rocketmqlogs` and `<store>/../logs` in which a log lies, looked for until there is one.
     pub path: Value,
 }
 

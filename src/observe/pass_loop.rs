@@ -4,7 +4,7 @@
 //! since what it left is what the next start will be measured by.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::evidence::Evidence;
@@ -46,8 +46,8 @@ pub struct PassLoopOptions {
     pub evidence_starts: usize,
     /// Most bytes of evidence for one start.
     pub evidence_bytes: u64,
-    /// Directory of the broker's logs.
-    pub logs_dir: Option<PathBuf>,
+    /// Directory of the broker's logs, once it is known.
+    pub logs_dir: Arc<OnceLock<PathBuf>>,
     /// Release as the operator told it.
     pub version: Option<(String, VersionSource)>,
 }
@@ -273,7 +273,7 @@ impl PassLoop {
             copies: &self.passes.copies,
             tree: &self.passes.tree,
             taken,
-            store_log: self.options.logs_dir.as_ref().map(|dir| dir.join("store.log")),
+            store_log: self.options.logs_dir.get().map(|dir| dir.join("store.log")),
             start: &start,
             was_there_before: self.has_marks,
         };

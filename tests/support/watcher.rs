@@ -68,7 +68,7 @@ impl Watcher {
             state_dir: Some(PathBuf::from(state)),
             evidence_starts: 2,
             evidence_bytes: 1 << 20,
-            logs_dir: Some(logs.to_owned()),
+            logs_dir: Arc::new(logs.to_owned().into()),
             version: None,
         };
         let pass = PassLoop::new(passes, Arc::clone(&observer), options, now, has_marks);

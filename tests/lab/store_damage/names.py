@@ -30,6 +30,16 @@ def add_queue_directory(store, random, keys):
         return store.name(made)
 
 
+def rename_queue_file(store, random, keys):
+    """To a position at which no file of its length begins, mostly not even a unit."""
+    path = one(random, store.queue_files())
+    if path:
+        made = path.with_name(f"{int(path.name) + random.choice([1, 19, 20, 39, path.stat().st_size - 1]):020}")
+        if not made.exists():
+            path.rename(made)
+            return f"{store.name(path)} to {made.name}"
+
+
 def add_topic_file(store, random, keys):
     made = store.root / random.choice(["consumequeue", "batchconsumequeue", "consumequeue/T0", "index", "."]) / random.choice(["zz", "5"])
     if made.parent.is_dir() and not made.exists():
@@ -37,5 +47,5 @@ def add_topic_file(store, random, keys):
         return store.name(made)
 
 
-OPERATORS = [add_queue_directory]
+OPERATORS = [add_queue_directory, rename_queue_file]
 RARE = [add_file, add_directory, add_topic_file]
