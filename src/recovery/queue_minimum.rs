@@ -3,8 +3,6 @@
 //! Upstream: `ConsumeQueue.correctMinOffset`; 5.0.0 and later search by halves, and never end where positions are no multiple of a
 //! unit (seen with the store code of 5.2.0 and 5.3.3).
 
-use std::cmp::Ordering;
-
 use super::disk::{Disk, RecoveryError};
 use super::forecast::LogLine;
 use super::queue::{Queue, UNIT, unit_at};
@@ -66,6 +64,7 @@ impl Queue {
         min: i64,
     ) -> Result<Option<LogLine>, RecoveryError> {
         let Some(first) = self.list.files.first() else { return Ok(None) };
+        let exception = || LogLine::new("ERROR", "Exception thrown when correctMinOffset".to_owned());
         if !rules.searches_minimum {
             let mut is_found = first.wrote % UNIT == 0;
             if !is_found {
@@ -74,23 +73,25 @@ impl Queue {
                     !is_found
                 })?;
             }
-            let line = || LogLine::new("ERROR", "Exception thrown when correctMinOffset".to_owned());
-            return Ok((!is_found).then(line));
+            return Ok((!is_found).then(exception));
         }
         if self.min_position >= self.list.max_offset() {
             return Ok(None);
         }
         let path = || first.path().display().to_string();
-        Ok(match (self.min_position - first.base).max(0).cmp(&first.wrote) {
-            Ordering::Less => None,
-            Ordering::Equal => Some(LogLine::warn(format!(
-                "[Bug] Failed to scan consume queue entries from file on correcting min offset: {}",
-                path()
-            ))),
-            Ordering::Greater => Some(LogLine::new(
+        let before = self.min_position - first.base;
+        Ok(match first.wrote - before.max(0) {
+            ..0 => Some(LogLine::new(
                 "ERROR",
                 format!("[Bug][InconsistentState] ConsumeQueue file {} should have been deleted", path()),
             )),
+            0 => Some(LogLine::warn(format!(
+                "[Bug] Failed to scan consume queue entries from file on correcting min offset: {}",
+                path()
+            ))),
+            // The minimum of before is looked at first, if there was one in this file.
+            1..8 if before >= 0 => Some(exception()),
+            _ => None,
         })
     }
 
