@@ -264,6 +264,10 @@ impl Sidecar {
     /// Stops the tail first, so that what is saved at the end is all that was read.
     fn stop(self) {
         let until = Instant::now() + PATIENCE;
+        // No forecast begins any more while the tail is waited for.
+        let others =
+            self.threads.iter().filter(|(_, thread)| thread.thread().name() != Some(Task::Pass.as_str()));
+        others.for_each(|(waker, _)| waker.stop());
         for (waker, thread) in self.threads {
             waker.stop();
             while !thread.is_finished() && Instant::now() < until {
