@@ -221,16 +221,15 @@ impl Sidecar {
         let (pass_request, stopped) = (pass_waker.clone(), waker.stopped());
         let step: Step = Box::new(move |wake, beat| {
             let Some(dir) = await_logs(&logs_dir, &store, wake, beat) else { return };
-            let is_new = tail.is_none();
-            let tail = tail.get_or_insert_with(|| TailLoop {
-                tail: LogTail::new(dir, position.take()),
-                observer: Arc::clone(&tail_observer),
-                clock: now,
-            });
-            if is_new {
+            let tail = tail.get_or_insert_with(|| {
                 wake.watch(dir);
-            }
-            if is_new || has_caught_up.is_some() {
+                TailLoop {
+                    tail: LogTail::new(dir, position.take()),
+                    observer: Arc::clone(&tail_observer),
+                    clock: now,
+                }
+            });
+            if has_caught_up.is_some() {
                 tail.catch_up(&stopped, beat);
                 has_caught_up = None;
             }

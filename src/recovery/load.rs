@@ -361,11 +361,9 @@ impl<'a> Load<'a> {
             TruncationTest::AfterDispatch => self.queues.max_physical(),
         };
         self.truncate_queues("", compared, end)?;
-        let dropped = Dropped::behind(self.disk, self.setting.conf, &self.log, Records::Messages, end)?;
-        // What a broker has written on since the walk came to the end is not behind a cut.
-        if dropped.messages > 0 && !self.has_grown(end)? {
-            self.dropped = dropped;
-        }
+        let has_grown = || self.has_grown(end);
+        self.dropped =
+            Dropped::behind(self.disk, self.setting.conf, &self.log, Records::Messages, end, has_grown)?;
         let gone = self.log.files.iter().filter(|file| file.base > end).map(ListedFile::path);
         self.segments_unlinked.extend(gone);
         self.log.truncate(self.disk, end);
@@ -433,10 +431,9 @@ impl<'a> Load<'a> {
         let found = ledger.data.clone();
         ledger.recover(self.disk)?;
         let end = ledger.data.max_offset();
-        let dropped = Dropped::behind(self.disk, self.setting.conf, &found, Records::Entries, end)?;
-        if dropped.messages > 0 && !ledger.has_grown(self.disk)? {
-            self.dropped = dropped;
-        }
+        let has_grown = || ledger.has_grown(self.disk);
+        self.dropped =
+            Dropped::behind(self.disk, self.setting.conf, &found, Records::Entries, end, has_grown)?;
         let gone = found.files.iter().filter(|file| file.base > end).map(ListedFile::path);
         self.segments_unlinked = gone.collect();
         if is_clean || rules.ledger_unclean == LedgerUnclean::AsClean {
