@@ -95,6 +95,7 @@ fn differences(case: &Case) -> BTreeMap<&'static str, String> {
             "repeated": count("Maybe try to build"), "below": count("Build consume queue repeatedly"),
             "order": count("[BUG]logic queue order"), "magic": magic, "crc": count("CRC check failed"),
             "dup": count("DupInfo"), "half": count("found a half message"),
+            "no_room": count("[BUG]put commit log position info"),
             "ext": count("Save consume queue extend error"),
             "minimum_missing": count("[Bug] Failed to scan consume queue entries"),
             "minimum_failed": count("Exception thrown when correctMinOffset"),

@@ -14,6 +14,8 @@ pub struct DispatchCounts {
     pub repeated: u64,
     /// Units whose slot was below the queue's end.
     pub below_end: u64,
+    /// Units for which the last file had no room.
+    pub no_room: u64,
     /// Units that their queue's extension has not taken.
     pub ext_unsaved: u64,
     /// Those of them that ended with an exception.
@@ -39,6 +41,12 @@ impl DispatchCounts {
             Put::Repeated if is_batch => {}
             Put::Repeated => self.repeated += 1,
             Put::BelowEnd => self.below_end += 1,
+            Put::NoRoom { is_misplaced } => {
+                self.no_room += 1;
+                self.misplaced += u64::from(*is_misplaced);
+                // The next try.
+                self.repeated += 1;
+            }
             Put::Failed => {}
         }
     }

@@ -53,7 +53,7 @@ impl Dropped {
                     }
                     Ok(Go::On)
                 }
-                Met::Blank => Ok(Go::Stop),
+                Met::Blank { .. } => Ok(Go::Stop),
                 Met::Fail(_) => Ok(next_magic(disk, list, file, records, at + 1)?.map_or(Go::Stop, Go::To)),
             })?;
         }

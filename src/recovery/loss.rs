@@ -265,9 +265,9 @@ impl Search<'_, '_> {
                 }
                 Ok(Go::On)
             }
-            Met::Blank => Ok(Go::Stop),
+            Met::Blank { reaches_end: true } => Ok(Go::Stop),
             // What cannot be read may still have messages behind it.
-            Met::Fail(_) => {
+            Met::Blank { .. } | Met::Fail(_) => {
                 was_found = true;
                 Ok(next_magic(self.disk, list, file, records, place + 1)?.map_or(Go::Stop, Go::To))
             }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use super::release::Rules;
 use crate::broker::BrokerConf;
 use crate::format::java_hash::tags_code;
-use crate::format::ledger_entry::LEDGER_HEADER_LEN;
+use crate::format::ledger_entry::{LEDGER_HEADER_LEN, LedgerFrame};
 use crate::format::message::{
     Message, MessageError, MessageHeader, MessageVersion, Peek, PropertyCrc, TransactionType, peek,
 };
@@ -379,6 +379,15 @@ impl<'b> Noted<'b> {
             *place = Some(value);
         }
         noted
+    }
+}
+
+/// Length that a filler claims; `None` where it stands in the place of an entry's message.
+#[must_use]
+pub fn filler_len(bytes: &[u8]) -> Option<usize> {
+    match (LedgerFrame::decode(bytes), peek(bytes)) {
+        (LedgerFrame::Blank { len }, _) | (_, Peek::Blank { len }) => usize::try_from(len).ok(),
+        _ => None,
     }
 }
 

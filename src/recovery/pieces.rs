@@ -16,7 +16,7 @@ use memchr::memmem;
 use super::disk::{Disk, RecoveryError};
 use super::file_list::{ListedFile, OpenListed};
 use super::on_cores::threads;
-use super::parse::{Checks, Failure, Parsed, Parser, Request};
+use super::parse::{Checks, Failure, Parsed, Parser, Request, filler_len};
 use super::record::{Namer, Names, Record};
 use crate::format::ledger_entry::{LEDGER_HEADER_LEN, LEDGER_MAGIC};
 use crate::format::message::{MAGIC_V1, MAGIC_V2, Peek, peek};
@@ -45,7 +45,10 @@ pub enum Met<'m> {
     /// A message, and its bytes.
     Message(&'m Record, &'m [u8]),
     /// The rest of the segment is filler.
-    Blank,
+    Blank {
+        /// Whether its length says so too; else it may be a damaged message.
+        reaches_end: bool,
+    },
     /// Nothing that recovery goes beyond.
     Fail(Failure),
 }
@@ -385,7 +388,7 @@ impl<'r> Reading<'r> {
                     },
                 );
             }
-            Parsed::Blank => each(place, Met::Blank)?,
+            Parsed::Blank => each(place, Met::Blank { reaches_end: filler_len(&bytes) == Some(rest) })?,
             Parsed::Fail(failure) => each(place, Met::Fail(failure))?,
         };
         Ok(if go == Go::On { Go::Stop } else { go })
@@ -445,7 +448,7 @@ mod tests {
                 met.push(format!("{at} {name:?} {} {:?}", record.physical, record.size));
                 Ok(Go::On)
             }
-            Met::Blank => {
+            Met::Blank { .. } => {
                 met.push(format!("{at} blank"));
                 Ok(Go::Stop)
             }

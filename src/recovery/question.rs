@@ -235,6 +235,7 @@ fn answer(
         ("WARN", repeated, "Maybe try to build consume queue repeatedly"),
         ("WARN", counts.below_end, setting.rules.refused_unit_line),
         ("WARN", counts.misplaced, "[BUG]logic queue order maybe wrong"),
+        ("WARN", counts.no_room, "[BUG]put commit log position info to"),
         ("WARN", counts.ext_unsaved, "Save consume queue extend fail, So just save tagsCode!"),
         ("ERROR", counts.ext_failed, "Save consume queue extend error"),
     ];

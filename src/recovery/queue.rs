@@ -28,6 +28,12 @@ pub enum Put {
     Repeated,
     /// The slot lies below the end of the queue: nothing was written.
     BelowEnd,
+    /// The last file had no room for a whole unit: nothing was written. A second later the broker tries again, takes the message
+    /// for one that has its unit, and goes on.
+    NoRoom {
+        /// Whether the end of the queue was below its slot.
+        is_misplaced: bool,
+    },
     /// No file could be written.
     Failed,
 }
@@ -193,12 +199,13 @@ impl Queue {
         if ordinal != 0 && expected < current {
             return Ok(Put::BelowEnd);
         }
+        let is_misplaced = ordinal != 0 && expected != current;
         self.max_physical = end;
         if !self.list.append(disk, at, &unit_bytes(physical, size, tags_code))? {
-            return Ok(Put::Failed);
+            return Ok(Put::NoRoom { is_misplaced });
         }
         self.written += 1;
-        Ok(if ordinal != 0 && expected != current { Put::Misplaced } else { Put::InPlace })
+        Ok(if is_misplaced { Put::Misplaced } else { Put::InPlace })
     }
 
     /// As if the log had never been.
@@ -366,5 +373,17 @@ mod tests {
         assert_eq!(found.put(&disk, PhysicalOffset(30), 10, 0, 4).unwrap(), Put::Misplaced);
         assert_eq!(found.put(&disk, PhysicalOffset(40), 10, 0, 0).unwrap(), Put::InPlace, "0 is not checked");
         assert_eq!((found.max(), found.max_physical), (4, 50));
+    }
+
+    #[test]
+    fn a_file_without_room_for_a_whole_unit_takes_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::default();
+        let mut found = queue(dir.path(), &[&FULL[..4]]);
+        // As a name that is no multiple of the length leaves it.
+        found.list.files[0].wrote = 81;
+        let mut put = || found.put(&disk, PhysicalOffset(50), 10, 0, 5).unwrap();
+        assert_eq!((put(), put()), (Put::NoRoom { is_misplaced: true }, Put::Repeated));
+        assert_eq!((found.list.files[0].wrote, found.max_physical), (81, 60));
     }
 }

@@ -213,8 +213,9 @@ impl Replay<'_, '_> {
                     }
                     Ok(Go::On)
                 }
-                Met::Blank => {
+                Met::Blank { reaches_end } => {
                     is_filled = true;
+                    is_noted &= reaches_end;
                     Ok(Go::Stop)
                 }
                 Met::Fail(failure) if failure.ends_process() => {
@@ -394,7 +395,7 @@ impl Replay<'_, '_> {
                     offset = file.base + place + record.byte_len();
                     Ok(Go::On)
                 }
-                Met::Blank => {
+                Met::Blank { .. } => {
                     offset = next_file;
                     Ok(Go::Stop)
                 }

@@ -46,7 +46,7 @@ def walk(data, head):
     at = 0
     while at is not None and at + head + 8 <= len(data):
         first, second = struct.unpack_from(">II", data, at)
-        if second == MAGIC_BLANK or (head and first == LEDGER_BLANK):
+        if len(data) - at == {MAGIC_BLANK: first}.get(second, second if head and first == LEDGER_BLANK else None):
             return
         found = message(data, at + head)
         if found is None:

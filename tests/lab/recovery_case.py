@@ -9,7 +9,8 @@ from forecast_differences import index_files, next_index_entry, reput_start, tru
 from store_copy import read_trimmed
 
 KINDS = ("commitlog", "consumequeue", "batchconsumequeue", "index", "dledger-")
-COUNTED = {"repeated": "Maybe try to build", "below": "Build consume queue repeatedly", "order": "[BUG]logic queue order", "crc": "CRC check failed",
+COUNTED = {"repeated": "Maybe try to build", "below": "Build consume queue repeatedly", "order": "[BUG]logic queue order",
+           "no_room": "[BUG]put commit log position info", "crc": "CRC check failed",
            "dup": "DupInfo", "half": "found a half message", "ext": "Save consume queue extend error",
            "minimum_missing": "[Bug] Failed to scan consume queue entries", "minimum_failed": "Exception thrown when correctMinOffset"}
 

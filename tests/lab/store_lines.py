@@ -4,7 +4,8 @@ import collections
 import re
 
 # Each such line has other numbers, and a forecast counts them; the last has the whole message behind it since 5.5.0.
-COUNTED = ("Maybe try to build consume queue repeatedly", "Build consume queue repeatedly", "Build  consume queue repeatedly", "[BUG]logic queue order maybe wrong",
+COUNTED = ("Maybe try to build consume queue repeatedly", "Build consume queue repeatedly", "Build  consume queue repeatedly",
+           "[BUG]logic queue order maybe wrong", "[BUG]put commit log position info to",
            "Exception thrown when correctMinOffset", "Save consume queue extend error", "Save consume queue extend fail, So just save tagsCode!",
            "CommitLog#checkAndDispatchMessage: failed to check message CRC, not found CRC in properties")
 EXCEPTION = "load exception"
