@@ -5,6 +5,9 @@
 //! for the kernel a page that is gone is an `EFAULT`, which is a value. That needs neither `unsafe` nor a signal handler, and
 //! no reference into the mapping can leave this file (I2), as none is ever made.
 //!
+//! Some container runtimes refuse that call (`RuntimeDefault` of containerd 1.6 leaves it to those who may trace others): then
+//! nothing is mapped, and everything is read with `pread`.
+//!
 //! `EFAULT` does not say why there is no page: the file has shrunk, which is an end, or its disk cannot be read, which must not
 //! be taken for one. The file itself knows, so it is kept open and asked with `pread`.
 //!
@@ -12,6 +15,7 @@
 //! with `pread`, since a mapping each would cost more than it saves.
 
 use std::io::{self, IoSliceMut};
+use std::sync::OnceLock;
 
 use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
@@ -31,8 +35,11 @@ impl MappedFile {
     /// Maps `file`; an empty file maps to a source without bytes.
     ///
     /// # Errors
-    /// What the system said; on file systems that cannot map, read with [`StoreFile`] instead.
+    /// What the system said; where files cannot be mapped or mappings not be copied from, read with [`StoreFile`] instead.
     pub fn new(file: &StoreFile) -> io::Result<Self> {
+        if !may_copy() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         let map = MmapOptions::new().map_raw_read_only(file.file())?;
         Ok(Self { map, file: file.try_clone()?, pid: nix::unistd::Pid::this() })
     }
@@ -62,6 +69,16 @@ impl ByteSource for MappedFile {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Whether the kernel copies from the own memory for this process; asked once.
+fn may_copy() -> bool {
+    static MAY_COPY: OnceLock<bool> = OnceLock::new();
+    *MAY_COPY.get_or_init(|| {
+        let from = [0_u8; 1];
+        let remote = RemoteIoVec { base: from.as_ptr().addr(), len: from.len() };
+        process_vm_readv(nix::unistd::Pid::this(), &mut [IoSliceMut::new(&mut [0])], &[remote]).is_ok()
+    })
 }
 
 #[cfg(test)]
