@@ -137,6 +137,20 @@ fn exit_codes_tell_what_was_asked_for() {
 }
 
 #[test]
+fn why_it_failed_is_said_last() {
+    let killed = Killed::new();
+    let told = |args: &[&str]| String::from_utf8(killed.run(args).stderr).unwrap();
+    let preview = ["preview", "--broker.version", "5.2.0", "--fail-on"];
+    let last = told(&[&preview[..], &["trimmed"]].concat());
+    assert!(
+        last.starts_with("--fail-on trimmed: index_loss: the next start of 5.2.0 leaves 109 messages "),
+        "{last}"
+    );
+    assert_eq!(last.lines().count(), 1);
+    assert_eq!(told(&[&preview[..], &["message_loss"]].concat()), "");
+}
+
+#[test]
 fn a_store_that_is_not_there_could_not_be_asked() {
     let output = Command::new(env!("CARGO_BIN_EXE_rocketmq-store-exporter"))
         .env_clear()

@@ -205,13 +205,13 @@ impl PreviewFlags {
             let text = format!("{root}: {}, nothing can be lost\n", state.as_str());
             return if finish_text(&text) { EXIT_RAN } else { EXIT_COULD_NOT_RUN };
         }
-        finish(outcome, &read, |preview| {
-            let verdict = preview.forecast.verdict;
-            let text = match read.format {
+        finish(outcome, &read, |preview| Told {
+            verdict: preview.forecast.verdict,
+            sentence: text::sentence(&preview),
+            text: match read.format {
                 Format::Text => text::preview(&preview, width()),
                 Format::Json => json(&preview),
-            };
-            (text, verdict)
+            },
         })
     }
 }
@@ -230,14 +230,23 @@ impl CompareFlags {
             let _progress = Progress::start(total(&assumption, starts));
             Comparison::by(assumption, &versions, columns, &read.budget)
         });
-        finish(outcome, &read, |comparison| {
-            let text = match read.format {
+        finish(outcome, &read, |comparison| Told {
+            verdict: comparison.worst(),
+            sentence: "the worst of these starts".to_owned(),
+            text: match read.format {
                 Format::Text => comparison.text(width()),
                 Format::Json => json(&comparison),
-            };
-            (text, comparison.worst())
+            },
         })
     }
+}
+
+/// An answer as it is told.
+struct Told {
+    verdict: Verdict,
+    /// What the verdict is about.
+    sentence: String,
+    text: String,
 }
 
 fn problem(name: &str, found: &str, expected: &str) -> Problem {
@@ -260,12 +269,8 @@ pub(super) fn json<T: serde::Serialize>(value: &T) -> String {
 }
 
 #[expect(clippy::print_stderr, reason = "problems of a call are told where its caller looks")]
-fn finish<T>(
-    outcome: Result<T, PreviewError>,
-    read: &Read,
-    write: impl FnOnce(T) -> (String, Verdict),
-) -> u8 {
-    let (text, verdict) = match outcome {
+fn finish<T>(outcome: Result<T, PreviewError>, read: &Read, write: impl FnOnce(T) -> Told) -> u8 {
+    let told = match outcome {
         Ok(answer) => write(answer),
         Err(PreviewError::Problems(problems)) => return refuse_problems(&problems),
         Err(error) => {
@@ -276,15 +281,17 @@ fn finish<T>(
             };
         }
     };
-    if !finish_text(&text) {
+    if !finish_text(&told.text) {
         return EXIT_COULD_NOT_RUN;
     }
-    match read.fail_on {
-        None => EXIT_RAN,
-        Some(_) if verdict == Verdict::Inconclusive => EXIT_INCONCLUSIVE,
-        Some(limit) if verdict >= limit => EXIT_FAILED_ON,
-        Some(_) => EXIT_RAN,
-    }
+    let verdict = told.verdict;
+    let Some(limit) = read.fail_on.filter(|limit| verdict >= *limit) else {
+        return EXIT_RAN;
+    };
+    // Of a container that fails only the end of what it says is kept.
+    let sentence = printable(&told.sentence);
+    eprintln!("--fail-on {}: {}: {sentence}", limit.as_str(), verdict.as_str());
+    if verdict == Verdict::Inconclusive { EXIT_INCONCLUSIVE } else { EXIT_FAILED_ON }
 }
 
 /// Writes an answer; `false` if nobody takes it.
