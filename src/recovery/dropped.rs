@@ -53,8 +53,10 @@ impl Dropped {
                     }
                     Ok(Go::On)
                 }
-                Met::Blank { .. } => Ok(Go::Stop),
-                Met::Fail(_) => Ok(next_magic(disk, list, file, records, at + 1)?.map_or(Go::Stop, Go::To)),
+                Met::Blank { reaches_end: true } => Ok(Go::Stop),
+                Met::Blank { .. } | Met::Fail(_) => {
+                    Ok(next_magic(disk, list, file, records, at + 1)?.map_or(Go::Stop, Go::To))
+                }
             })?;
         }
         // Asked last: what was counted is there by now.
