@@ -86,7 +86,8 @@ fn a_preview_over_cold_segments_left_them_in_the_page_cache() {
         eprintln!("the file system keeps its pages: not tried");
         return;
     }
-    assert_eq!(before[1], half);
+    // What others write meanwhile can cost a few pages.
+    assert!(before[1].abs_diff(half) <= SMALL_READS, "{} of {half}", before[1]);
     if !drops_what_it_reads(&files[0], half) {
         eprintln!("the kernel cannot read past the page cache: not tried");
         return;
@@ -119,7 +120,9 @@ fn a_preview_over_cold_segments_left_them_in_the_page_cache() {
     let after = resident(&files).unwrap();
     for ((file, before), after) in files.iter().zip(before).zip(after) {
         let file = file.display();
-        assert!(after >= before, "{file}: {before} bytes were in the cache, and {after} are");
-        assert!(after <= before + SMALL_READS, "{file}: {before} bytes were in the cache, and {after} are");
+        assert!(
+            after.abs_diff(before) <= SMALL_READS,
+            "{file}: {before} bytes were in the cache, and {after} are"
+        );
     }
 }

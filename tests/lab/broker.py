@@ -88,8 +88,8 @@ class Broker:
         self.conf.parent.mkdir(parents=True)
         self.port = free_port((0, -2, 1, 2))
         self.address = f"127.0.0.1:{self.port}"
-        self.settings = self._settings(SMALL if sizes is None else sizes, extra or {})
-        self.conf.write_text("".join(f"{key}={value}\n" for key, value in self.settings.items()))
+        self.settings = {}
+        self.tell(self._settings(SMALL if sizes is None else sizes, extra or {}))
         self.logback = self.home / "conf" / "rmq.broker.logback.xml"
         with zipfile.ZipFile(jars(release) / f"rocketmq-broker-{release}.jar") as jar:
             self.logback.write_bytes(jar.read("rmq.broker.logback.xml"))
@@ -106,6 +106,11 @@ class Broker:
                             dLegerPeers=f"n0-127.0.0.1:{self.port + 2}")
         return {**settings, **sizes, **extra}
 
+    def tell(self, settings):
+        """Changes properties; the next start reads them."""
+        self.settings.update(settings)
+        self.conf.write_text("".join(f"{key}={value}\n" for key, value in self.settings.items()))
+
     def start(self):
         """Starts the JVM and returns at once; `wait_ready` waits for the service."""
         command, place = _java(
@@ -115,16 +120,20 @@ class Broker:
         return self
 
     def wait_ready(self, seconds=90):
-        """Registered as master at the name server and answering on its own port."""
+        """Registered at the name server and answering on its own port."""
         def answers():
             if not self.child.is_alive():
                 raise RuntimeError(f"the broker ended by itself: {self.child.tail()}")
             try:
-                return self.client.ask("ready", NAME, self.address)["ready"]
+                return self.has_place(self.client.ask("id", NAME, self.address)["id"])
             except RuntimeError:
                 return False
         wait_until(answers, seconds, f"broker {self.release} {self.mode} to serve", every=0.2)
         return self
+
+    def has_place(self, broker_id):
+        """Whether the id under which it is registered is one to wait for: the master's."""
+        return broker_id == 0
 
     def kill(self):
         self.child.signal_and_wait(signal.SIGKILL, 30)

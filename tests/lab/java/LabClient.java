@@ -69,7 +69,7 @@ public class LabClient {
 
     private String run(String[] words) throws Exception {
         switch (words[0]) {
-            case "ready": return ready(words[1], words[2]);
+            case "id": return id(words[1], words[2]);
             case "create": return create(words[1], words[2], Integer.parseInt(words[3]));
             case "produce": return produce(words[1], words[2].split(","), Integer.parseInt(words[3]),
                 Integer.parseInt(words[4]), Integer.parseInt(words[5]), Integer.parseInt(words[6]));
@@ -83,14 +83,20 @@ public class LabClient {
         }
     }
 
-    private String ready(String name, String address) throws Exception {
+    /** The id under which a broker that answers is registered, 0 being the master's; -1 if it is not. */
+    private String id(String name, String address) throws Exception {
         ClusterInfo cluster = admin.examineBrokerClusterInfo();
         BrokerData data = cluster.getBrokerAddrTable() == null ? null : cluster.getBrokerAddrTable().get(name);
-        boolean isMaster = data != null && address.equals(data.getBrokerAddrs().get(0L));
-        if (isMaster) {
+        long id = -1;
+        if (data != null) {
+            for (Map.Entry<Long, String> each : data.getBrokerAddrs().entrySet()) {
+                id = each.getValue().equals(address) ? each.getKey() : id;
+            }
+        }
+        if (id >= 0) {
             admin.fetchBrokerRuntimeStats(address);
         }
-        return "{\"ready\":" + isMaster + "}";
+        return "{\"id\":" + id + "}";
     }
 
     private String create(String address, String topic, int queues) throws Exception {

@@ -55,14 +55,14 @@ def repaired(verdicts, directory):
         verdicts.equal("the index is lost", reachable(broker.offsets()), 0)
         broker.stop()
         damaged = directory / "damaged"
-        _copy(broker.store, damaged)
-        found = _preview(broker, "5.2.0")
+        copy(broker.store, damaged)
+        found = preview(broker, "5.2.0")
         verdicts.equal("the next start brings nothing back", (found["verdict"], found["totals"]["units_lost"]), ("index_loss", 2000))
         for name in ("recheck_reput_offset", "set_aside_dledger_checkpoint", "rebuild_queues"):
             remedy = next((remedy for remedy in found["remedies"] if remedy["id"] == name), None)
             verdicts.check(f"{name} is listed, and loses nothing", bool(remedy) and remedy["units_lost"] == 0)
             shutil.rmtree(broker.store)
-            _copy(damaged, broker.store)
+            copy(damaged, broker.store)
             if remedy:
                 _try(verdicts, stand, remedy, "5.2.0", before)
 
@@ -79,9 +79,9 @@ def restarted(verdicts, directory):
         lost = before - reachable(broker.offsets())
         verdicts.check("the newest units are lost", lost > 0, lost)
         broker.stop()
-        found = _preview(broker, "5.3.3")
+        found = preview(broker, "5.3.3")
         verdicts.equal("units lost by the forecast of the next start", found["totals"]["units_lost"], 0)
-        _start_and_compare(verdicts, stand, "orderly restart", broker, found)
+        start_and_compare(verdicts, "orderly restart", broker, found)
         verdicts.equal("all messages can be reached again", reachable(broker.offsets()), before)
 
 
@@ -93,24 +93,24 @@ def tables(verdicts, directory):
         stand.fill(60)
         own.stop()
         config, intact = own.store / "config", directory / "intact"
-        _copy(config, intact)
+        copy(config, intact)
         newer = _sibling(stand, "5.5.0", "newer")
         for broker, table, damage in ((own, "topics", b"\0" * 200), (newer, "consumerOffset", b'{"offsetTable":{'), (own, "delayOffset", b"?")):
             name = f"{broker.release} {table}"
             (config / f"{table}.json").write_bytes(damage)
-            verdicts.equal(f"{name}: one copy", _preview(broker, broker.release)["start"]["outcome"], "starts")
+            verdicts.equal(f"{name}: one copy", preview(broker, broker.release)["start"]["outcome"], "starts")
             (config / f"{table}.json.bak").write_bytes(damage)
-            found = _preview(broker, broker.release)["start"]
+            found = preview(broker, broker.release)["start"]
             verdicts.equal(f"{name}: both copies", (found["outcome"], found["reason"]), ("refuses", "TABLE_UNREADABLE"))
             _ends_by_itself(verdicts, broker, name, found)
             shutil.rmtree(config)
-            _copy(intact, config)
+            copy(intact, config)
         topics = json.loads((config / "topics.json").read_text())
         topics["topicConfigTable"]["TopicA"]["attributes"] = {"queue.type": "no kind"}
         (config / "topics.json").write_text(json.dumps(topics))
         for broker in (own, newer):
             name = f"{broker.release}, a kind of queues that is none"
-            found = _preview(broker, broker.release)["start"]
+            found = preview(broker, broker.release)["start"]
             verdicts.equal(name, (found["outcome"], found["reason"]), ("refuses", "QUEUE_KIND_UNKNOWN"))
             _ends_by_itself(verdicts, broker, name, found)
 
@@ -128,11 +128,11 @@ def _foretold(verdicts, directory, release, mode, verdict, idle=4):
         stand.start_broker().fill()
         time.sleep(idle)
         offsets = broker.offsets()
-        live = _preview(broker, release, "--shutdown", "unclean")
+        live = preview(broker, release, "--shutdown", "unclean")
         broker.kill()
         dead = directory / "dead"
-        _copy(broker.store, dead)
-        found = _preview(broker, release)
+        copy(broker.store, dead)
+        found = preview(broker, release)
         verdicts.equal("what was foretold of the running broker holds for the killed one",
                        (live["verdict"], live["totals"]), (found["verdict"], found["totals"]))
         lost = found["totals"]["units_lost"]
@@ -141,11 +141,11 @@ def _foretold(verdicts, directory, release, mode, verdict, idle=4):
             verdicts.equal("the verdict", found["verdict"], verdict)
         else:
             verdicts.equal("units lost by the forecast", lost, 0)
-        _start_and_compare(verdicts, stand, "as it stands", broker, found)
+        start_and_compare(verdicts, "as it stands", broker, found)
         for remedy in found["remedies"]:
-            _shut(broker)
+            shut(broker)
             shutil.rmtree(broker.store)
-            _copy(dead, broker.store)
+            copy(dead, broker.store)
             _try(verdicts, stand, remedy, release)
 
 
@@ -172,14 +172,14 @@ def _try(verdicts, stand, remedy, release, ends=None):
     else:
         verdicts.check(f"{name}: a remedy that this scenario can carry out", False)
         return
-    found = _preview(broker, release)
+    found = preview(broker, release)
     verdicts.equal(f"{name}: the forecast once it is done is the remedy's own",
                    (found["verdict"], found["totals"]["units_lost"]), (remedy["verdict"], remedy["units_lost"]))
-    _start_and_compare(verdicts, stand, name, broker, found)
+    start_and_compare(verdicts, name, broker, found)
     if ends:
         now = {queue: pair for queue, pair in broker.offsets().items() if queue in ends}
         verdicts.equal(f"{name}: every queue is as it was before the loss", now, ends)
-    _shut(broker)
+    shut(broker)
 
 
 def _sibling(stand, release, name, **keys):
@@ -187,12 +187,11 @@ def _sibling(stand, release, name, **keys):
     own = stand.broker
     made = Broker(stand.directory / name, release, own.mode, stand.name_server, stand.client, SMALL, keys)
     made.store = own.store
-    told = {**made.settings, "storePathRootDir": own.store}
-    made.conf.write_text("".join(f"{key}={value}\n" for key, value in told.items()))
+    made.tell({"storePathRootDir": own.store})
     return made
 
 
-def _start_and_compare(verdicts, stand, name, broker, found):
+def start_and_compare(verdicts, name, broker, found):
     log = broker.logs / "store.log"
     begin = log.stat().st_size if log.exists() else 0
     broker.start().wait_ready()
@@ -230,7 +229,7 @@ def _start_and_compare(verdicts, stand, name, broker, found):
     verdicts.check(f"{name}: files that go", not left, f"{len(gone)} foretold, {len(left)} still there")
 
 
-def _preview(broker, release, *more):
+def preview(broker, release, *more):
     command = [exporter.BINARY, "preview", "--store.path", broker.store, "--broker.conf", broker.conf, "--broker.version", release,
                "--queues", "all", "--format", "json", *more]
     done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
@@ -239,10 +238,10 @@ def _preview(broker, release, *more):
     return json.loads(done.stdout)
 
 
-def _copy(source, target):
+def copy(source, target):
     subprocess.run(["cp", "-a", "--sparse=always", source, target], check=True)
 
 
-def _shut(broker):
+def shut(broker):
     if broker.child and broker.child.is_alive():
         broker.kill()
