@@ -281,17 +281,18 @@ fn finish<T>(outcome: Result<T, PreviewError>, read: &Read, write: impl FnOnce(T
             };
         }
     };
-    if !finish_text(&told.text) {
+    let verdict = told.verdict;
+    let failed_on = read.fail_on.filter(|limit| verdict >= *limit);
+    let last = failed_on.filter(|_| read.format == Format::Text);
+    let last = last.map(|limit| text::failed(limit, verdict, &told.sentence, width())).unwrap_or_default();
+    if !finish_text(&(told.text + &last)) {
         return EXIT_COULD_NOT_RUN;
     }
-    let verdict = told.verdict;
-    let Some(limit) = read.fail_on.filter(|limit| verdict >= *limit) else {
-        return EXIT_RAN;
-    };
-    // Of a container that fails only the end of what it says is kept.
-    let sentence = printable(&told.sentence);
-    eprintln!("--fail-on {}: {}: {sentence}", limit.as_str(), verdict.as_str());
-    if verdict == Verdict::Inconclusive { EXIT_INCONCLUSIVE } else { EXIT_FAILED_ON }
+    match failed_on {
+        None => EXIT_RAN,
+        Some(_) if verdict == Verdict::Inconclusive => EXIT_INCONCLUSIVE,
+        Some(_) => EXIT_FAILED_ON,
+    }
 }
 
 /// Writes an answer; `false` if nobody takes it.

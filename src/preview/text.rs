@@ -84,6 +84,13 @@ pub fn sentence(preview: &Preview) -> String {
     }
 }
 
+/// What a command says last that failed as it was told to: of a container that fails only the end is kept.
+#[must_use]
+pub fn failed(limit: Verdict, verdict: Verdict, sentence: &str, width: usize) -> String {
+    let why = format!("--fail-on {}: {}: {}", limit.as_str(), verdict.as_str(), printable(sentence));
+    format!("\n{}\n", wrapped(&why, &format!("{:<LABEL$}", "Failed"), width))
+}
+
 fn write_preview(text: &mut String, preview: &Preview, width: usize) -> fmt::Result {
     let forecast = &preview.forecast;
     writeln!(

@@ -34,13 +34,13 @@ def _java(home, release, main, arguments, output, properties=()):
 
 
 class NameServer:
-    def __init__(self, directory):
+    def __init__(self, directory, bind="127.0.0.1"):
         self.home = directory / "nameserver"
         (self.home / "conf").mkdir(parents=True)
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         conf = self.home / "conf" / "namesrv.conf"
-        conf.write_text(f"listenPort={self.port}\nbindAddress=127.0.0.1\n")
+        conf.write_text(f"listenPort={self.port}\nbindAddress={bind}\n")
         command, place = _java(self.home, CLIENT_RELEASE, "org.apache.rocketmq.namesrv.NamesrvStartup",
                                ["-c", conf], self.home / "out")
         self.child = Child(command, **place)
