@@ -48,8 +48,7 @@ impl Scene {
         // The lock is free: the watcher has seen the broker stop.
         watcher.look();
         let broker_conf = path("broker.conf");
-        let told = capture.manifest().config.iter().map(|(key, value)| format!("{key}={value}\n"));
-        fs::write(&broker_conf, told.collect::<String>()).unwrap();
+        fs::write(&broker_conf, capture.manifest().properties(&path("store"))).unwrap();
         let foreteller = Foreteller {
             asked: Asked {
                 root: path("store"),

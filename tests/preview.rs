@@ -344,8 +344,7 @@ fn the_readme_shows_what_is_printed_of_the_demo() {
     let (root, conf) = (dir.path().join("store"), dir.path().join("broker.conf"));
     let capture = Capture::embedded().unwrap();
     let _store = StoreFiles::unpack(&capture, Stage::Killed, &root, TimeShift::default()).unwrap();
-    let told = capture.manifest().config.iter().map(|(key, value)| format!("{key}={value}\n"));
-    std::fs::write(&conf, told.collect::<String>()).unwrap();
+    std::fs::write(&conf, capture.manifest().properties(&root)).unwrap();
     let readme = include_str!("../README.md");
     let (_, after) = readme.split_once("after the kill and before the start:\n\n```text\n").unwrap();
     let (shown, _) = after.split_once("```").unwrap();

@@ -1,6 +1,7 @@
 //! What the capture says of itself: `manifest.json`, and one line of `first_run.jsonl` or `timeline.jsonl`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -108,6 +109,15 @@ pub struct FileEntry {
 }
 
 impl Manifest {
+    /// The text of its properties, for a store that stands elsewhere.
+    #[must_use]
+    pub fn properties(&self, root: &Path) -> String {
+        let others = self.config.iter().filter(|(key, _)| *key != "storePathRootDir");
+        let mut text: String = others.map(|(key, value)| format!("{key}={value}\n")).collect();
+        text += &format!("storePathRootDir={}\n", root.display());
+        text
+    }
+
     /// The store at a stage.
     #[must_use]
     pub fn stage(&self, stage: Stage) -> &StageFiles {

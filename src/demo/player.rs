@@ -220,12 +220,6 @@ fn write_conf(manifest: &Manifest, dirs: &DemoDirs) -> Result<(), DemoError> {
     if let Some(directory) = dirs.broker_conf.parent() {
         fs::create_dir_all(directory).map_err(DemoError::io(directory))?;
     }
-    let mut text = String::new();
-    for (key, value) in &manifest.config {
-        if key != "storePathRootDir" {
-            text += &format!("{key}={value}\n");
-        }
-    }
-    text += &format!("storePathRootDir={}\n", dirs.store.display());
+    let text = manifest.properties(&dirs.store);
     fs::write(&dirs.broker_conf, text).map_err(DemoError::io(&dirs.broker_conf))
 }
