@@ -452,15 +452,25 @@ impl<'a> QueueTable<'a> {
         let put = match &mut slot.queue {
             _ if !slot.is_creatable => Put::Failed,
             AnyQueue::Simple(queue) => {
-                let mut tags_code = request.tags_code();
-                if let Some(ext) = queue.ext.as_mut().filter(|_| target == Target::Own) {
-                    let saved = ext.put(disk, tags_code, request.stored_at)?;
-                    self.counts.add_ext(saved);
-                    if let Saved::At(address) = saved {
-                        tags_code = address;
+                let mut save = |queue: &mut Queue| match queue.ext.as_mut().filter(|_| target == Target::Own)
+                {
+                    Some(ext) => {
+                        let saved = ext.put(disk, request.tags_code(), request.stored_at)?;
+                        self.counts.add_ext(saved);
+                        Ok(match saved {
+                            Saved::At(address) => address,
+                            _ => request.tags_code(),
+                        })
                     }
+                    None => Ok::<_, RecoveryError>(request.tags_code()),
+                };
+                let tags_code = save(queue)?;
+                let put = queue.put(disk, request.physical, request.size, tags_code, ordinal)?;
+                if matches!(put, Put::NoRoom { .. }) {
+                    // The second try begins with it too.
+                    save(queue)?;
                 }
-                queue.put(disk, request.physical, request.size, tags_code, ordinal)?
+                put
             }
             AnyQueue::Batch(queue) => queue.put(disk, request)?,
         };
