@@ -4,11 +4,7 @@
 
 use std::time::Duration;
 
-use rocketmq_store_exporter::broker::BrokerConf;
-use rocketmq_store_exporter::format::java_properties::JavaProperties;
-use rocketmq_store_exporter::recovery::{
-    Budget, Memory, Question, Reach, Shutdown, Without, forecast, forecast_again,
-};
+use rocketmq_store_exporter::recovery::{Budget, Memory, Question, forecast, forecast_again};
 use rocketmq_store_exporter::store::layout::LogKind;
 
 #[path = "support/store_writer.rs"]
@@ -30,23 +26,7 @@ fn a_log_that_grows_under_a_forecast_loses_nothing() {
         let root = dir.path().join("store");
         let mut store = StoreWriter::new(&root, log, 2 << 20, 20 * 2_000);
         let topic = store.topic("topic");
-        let text = format!(
-            "storePathRootDir={}\nmappedFileSizeConsumeQueue={}\nmappedFileSizeCommitLog={}\n",
-            root.display(),
-            store.queue_file_len,
-            store.segment_len
-        );
-        let conf = BrokerConf::as_broker_takes_it(&JavaProperties::parse(text.as_bytes()).unwrap()).0;
-        let asked = Question {
-            root: root.clone(),
-            conf,
-            release,
-            mode: Some(mode),
-            shutdown: Shutdown::Unclean,
-            without: Without::default(),
-            reach: Reach::Recent,
-            digest: false,
-        };
+        let asked = Question { mode: Some(mode), ..store.question(release, "") };
         let mut append = move || {
             for queue in 0..8 {
                 store.append(topic, queue, 300);

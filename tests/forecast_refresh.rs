@@ -5,13 +5,8 @@
 use std::fs;
 use std::path::Path;
 
-use rocketmq_store_exporter::broker::BrokerConf;
 use rocketmq_store_exporter::broker::release::Release;
-use rocketmq_store_exporter::format::java_properties::JavaProperties;
-use rocketmq_store_exporter::recovery::{
-    Budget, Forecast, Memory, Question, Reach, Shutdown, Without, forecast, forecast_again,
-};
-use rocketmq_store_exporter::store::layout::LogKind;
+use rocketmq_store_exporter::recovery::{Budget, Forecast, Memory, forecast, forecast_again};
 
 #[path = "support/store_writer.rs"]
 mod store_writer;
@@ -26,26 +21,6 @@ impl Dice {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         usize::try_from(self.0 % u64::try_from(limit).unwrap()).unwrap()
-    }
-}
-
-fn question(root: &Path, store: &StoreWriter, log: Log, release: Release, more: &str) -> Question {
-    let text = format!(
-        "storePathRootDir={}\nmappedFileSizeConsumeQueue={}\nmappedFileSizeCommitLog={}\nmaxIndexNum=300\n{more}\n",
-        root.display(),
-        store.queue_file_len,
-        store.segment_len
-    );
-    let conf = BrokerConf::as_broker_takes_it(&JavaProperties::parse(text.as_bytes()).unwrap()).0;
-    Question {
-        root: root.to_owned(),
-        conf,
-        release,
-        mode: Some(if log == Log::DLedger { LogKind::DLedger } else { LogKind::Plain }),
-        shutdown: Shutdown::Unclean,
-        without: Without::default(),
-        reach: Reach::Recent,
-        digest: false,
     }
 }
 
@@ -114,7 +89,7 @@ fn going_on_says_what_reading_everything_says() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("store");
         let mut store = StoreWriter::new(&root, log, 40_000, 20 * 25);
-        let asked = question(&root, &store, log, release, more);
+        let asked = store.question(release, &format!("maxIndexNum=300\n{more}"));
         let mut memory = Memory::default();
         for look in 0..16 {
             live_on(&mut store, &root, &mut dice);
@@ -140,7 +115,7 @@ fn what_is_read_follows_what_was_written_since() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("store");
         let mut store = StoreWriter::new(&root, log, 4 << 20, 20 * 2_000);
-        let asked = question(&root, &store, log, release, "");
+        let asked = store.question(release, "maxIndexNum=300");
         let mut memory = Memory::default();
         let topic = store.topic("topic");
         let mut grow = |until: i64| {
@@ -178,7 +153,7 @@ fn a_file_that_was_replaced_is_read_again() {
     }
     store.dispatch_all();
     store.flush();
-    let asked = question(&root, &store, Log::Plain, (5, 5, 0), "");
+    let asked = store.question((5, 5, 0), "maxIndexNum=300");
     let mut memory = Memory::default();
     let look = |memory: &mut Memory| forecast_again(&asked, &Budget::default(), memory).unwrap();
     assert_eq!(look(&mut memory).totals.units_lost, Some(0));

@@ -9,9 +9,7 @@ use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rocketmq_store_exporter::broker::BrokerConf;
-use rocketmq_store_exporter::format::java_properties::JavaProperties;
-use rocketmq_store_exporter::recovery::{Budget, Question, Reach, Shutdown, Without, forecast};
+use rocketmq_store_exporter::recovery::{Budget, Question, Reach, forecast};
 use rustix::fs::{Advice, fadvise};
 use rustix::io::{ReadWriteFlags, preadv2};
 
@@ -92,25 +90,8 @@ fn a_preview_over_cold_segments_left_them_in_the_page_cache() {
         eprintln!("the kernel cannot read past the page cache: not tried");
         return;
     }
-    let told = [
-        ("mappedFileSizeCommitLog", SEGMENT.to_string()),
-        ("mappedFileSizeConsumeQueue", QUEUE_FILE.to_string()),
-    ];
-    let told: JavaProperties = told.iter().map(|(key, value)| (*key, value.as_str())).collect();
-    let found = forecast(
-        &Question {
-            root: root.clone(),
-            conf: BrokerConf::as_broker_takes_it(&told).0.seen_at(&root),
-            release: (5, 3, 3),
-            mode: None,
-            shutdown: Shutdown::Unclean,
-            without: Without::default(),
-            reach: Reach::Start,
-            digest: false,
-        },
-        &Budget::default(),
-    )
-    .unwrap();
+    let asked = Question { mode: None, reach: Reach::Start, ..store.question((5, 3, 3), "") };
+    let found = forecast(&asked, &Budget::default()).unwrap();
     assert!(
         found.complete && found.bytes_read > u64::try_from(2 * SEGMENT).unwrap(),
         "{:?} {}",

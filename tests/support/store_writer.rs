@@ -10,6 +10,12 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use rocketmq_store_exporter::broker::BrokerConf;
+use rocketmq_store_exporter::broker::release::Release;
+use rocketmq_store_exporter::format::java_properties::JavaProperties;
+use rocketmq_store_exporter::recovery::{Question, Reach, Shutdown, Without};
+use rocketmq_store_exporter::store::layout::LogKind;
+
 const HEADER_LEN: usize = 88;
 const LEDGER_HEAD_LEN: i64 = 48;
 /// Length of a file of DLedger's index, most of it a hole.
@@ -79,6 +85,26 @@ impl StoreWriter {
         fs::create_dir_all(writer.log_dir()).unwrap();
         writer.write_checkpoint(0, 0, 0);
         writer
+    }
+
+    /// What the next start would do after a kill, the broker's properties being those of this store and `more`.
+    pub fn question(&self, release: Release, more: &str) -> Question {
+        let text = format!(
+            "storePathRootDir={}\nmappedFileSizeConsumeQueue={}\nmappedFileSizeCommitLog={}\n{more}\n",
+            self.root.display(),
+            self.queue_file_len,
+            self.segment_len
+        );
+        Question {
+            root: self.root.clone(),
+            conf: BrokerConf::as_broker_takes_it(&JavaProperties::parse(text.as_bytes()).unwrap()).0,
+            release,
+            mode: Some(if self.log == Log::DLedger { LogKind::DLedger } else { LogKind::Plain }),
+            shutdown: Shutdown::Unclean,
+            without: Without::default(),
+            reach: Reach::Recent,
+            digest: false,
+        }
     }
 
     pub fn log_dir(&self) -> PathBuf {
