@@ -3,6 +3,8 @@
 //! A listing costs one `stat` a file. Files never change their length after creation, so as long as the directory's own time
 //! stamp stands still the listing of the pass before still holds, and a quiet queue costs one `stat` in all.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -59,7 +61,7 @@ impl QueueFiles {
     /// What the system said of the directory.
     pub fn list(dir: &Path) -> Result<Self, StoreError> {
         let mut files = Self::default();
-        let mut bases = (u64::MAX, 0);
+        let mut found = Vec::new();
         for entry in std::fs::read_dir(dir).map_err(|error| StoreError::io(dir, error))? {
             let entry = entry.map_err(|error| StoreError::io(dir, error))?;
             let metadata = match entry.metadata() {
@@ -70,17 +72,14 @@ impl QueueFiles {
             if metadata.is_dir() {
                 continue;
             }
-            let Some(base) = entry.file_name().to_str().and_then(segment_name::parse) else {
-                files.invalid += 1;
-                continue;
-            };
-            if !metadata.is_file() || metadata.len() == 0 {
-                files.invalid += 1;
-                continue;
+            match entry.file_name().to_str().and_then(segment_name::parse) {
+                Some(base) if metadata.is_file() && metadata.len() > 0 => found.push((base, metadata)),
+                _ => files.invalid += 1,
             }
-            if files.file_len == 0 {
-                files.file_len = metadata.len();
-            }
+        }
+        files.file_len = usual_len(&found);
+        let mut bases = (u64::MAX, 0);
+        for (base, metadata) in found {
             if metadata.len() != files.file_len {
                 files.invalid += 1;
                 continue;
@@ -104,6 +103,21 @@ impl QueueFiles {
     }
 }
 
+/// The length that most files have, whatever their order; of several that of the first position.
+fn usual_len(found: &[(u64, Metadata)]) -> u64 {
+    let Some(((_, first), others)) = found.split_first() else { return 0 };
+    if others.iter().all(|(_, metadata)| metadata.len() == first.len()) {
+        return first.len();
+    }
+    let mut lens: BTreeMap<u64, (usize, Reverse<u64>)> = BTreeMap::new();
+    for (base, metadata) in found {
+        let (count, lowest) = lens.entry(metadata.len()).or_insert((0, Reverse(*base)));
+        *count += 1;
+        *lowest = (*lowest).max(Reverse(*base));
+    }
+    lens.into_iter().max_by_key(|(_, votes)| *votes).map_or(0, |(len, _)| len)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,5 +139,31 @@ mod tests {
         assert_eq!((files.count, files.first_base, files.last_base, files.invalid), (3, 0, 1800, 2));
         assert!(files.has_gap);
         assert_eq!(files.apparent(), 1800);
+    }
+
+    #[test]
+    fn the_length_that_most_files_have_does_not_depend_on_their_order() {
+        // Directories list in no order of names; on many file systems new entries come first or last.
+        for reverse in [false, true] {
+            for (files, len, invalid) in [
+                (vec![(0, 300), (600, 600), (1200, 600)], 600, 1),
+                (vec![(0, 300), (600, 600)], 300, 1),
+                (vec![(0, 600), (600, 300), (1200, 300), (1800, 600)], 600, 2),
+            ] {
+                let dir = tempfile::tempdir().unwrap();
+                let mut made: Vec<(u64, u64)> = files;
+                if reverse {
+                    made.reverse();
+                }
+                for (base, len) in made {
+                    std::fs::File::create(dir.path().join(format!("{base:020}")))
+                        .unwrap()
+                        .set_len(len)
+                        .unwrap();
+                }
+                let files = QueueFiles::list(dir.path()).unwrap();
+                assert_eq!((files.file_len, files.invalid), (len, invalid));
+            }
+        }
     }
 }
