@@ -41,12 +41,19 @@ def message(data, at):
     return total, name.decode(errors="replace"), queue, not flag & WITHOUT_UNIT
 
 
+def is_filler(data, at, head):
+    """Whether what reads as the filler of a segment's end reaches there; else it is a damaged message."""
+    first, second = struct.unpack_from(">II", data, at)
+    if second == MAGIC_BLANK:
+        return first == len(data) - at
+    return bool(head) and first == LEDGER_BLANK and second == len(data) - at
+
+
 def walk(data, head):
     """Place, length, topic, queue and whether it should have a unit, of each message of a segment; `head` bytes stand before each."""
     at = 0
     while at is not None and at + head + 8 <= len(data):
-        first, second = struct.unpack_from(">II", data, at)
-        if len(data) - at == {MAGIC_BLANK: first}.get(second, second if head and first == LEDGER_BLANK else None):
+        if is_filler(data, at, head):
             return
         found = message(data, at + head)
         if found is None:
