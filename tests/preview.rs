@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use recovery_case::Case;
+use rocketmq_store_exporter::broker::release::KNOWN;
 use rocketmq_store_exporter::demo::{Capture, Stage, StoreFiles, TimeShift};
 use serde_json::Value;
 
@@ -249,6 +250,34 @@ fn what_is_set_and_what_is_taken_for_missing_changes_the_answer() {
     let (verdict, assumed) = ask(&["--shutdown", "clean"]);
     assert_eq!(verdict, "unchanged");
     assert_eq!((&assumed["shutdown"], &assumed["shutdown_source"]), (&"clean".into(), &"flag".into()));
+}
+
+#[test]
+fn each_cell_of_a_comparison_is_a_preview_of_its_own() {
+    let killed = Killed::new();
+    let set = ["--set", "enableAcceleratedRecovery=true"];
+    let table =
+        killed.json(&[&["compare", "--broker.version", "4.9.4", "--format", "json"], &set[..]].concat());
+    let rows = table["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), KNOWN.len());
+    for row in rows {
+        let version = row["version"].as_str().unwrap();
+        for (column, shutdown) in
+            [("as_it_stands", None), ("clean_stop", Some("clean")), ("unclean_stop", Some("unclean"))]
+        {
+            let mut args = vec!["preview", "--broker.version", version, "--format", "json"];
+            args.extend(set);
+            args.extend(shutdown.iter().flat_map(|shutdown| ["--shutdown", shutdown]));
+            let alone = killed.json(&args);
+            let cell = row["cells"].as_array().unwrap().iter().find(|cell| cell["column"] == column).unwrap();
+            assert_eq!(cell["verdict"], alone["verdict"], "{version} {column}");
+            assert_eq!(cell["units_removed"], alone["totals"]["units_removed"], "{version} {column}");
+        }
+    }
+    // Which is no matter of the release that the store is asked about.
+    let verdicts: Vec<_> =
+        rows.last().unwrap()["cells"].as_array().unwrap().iter().map(|cell| &cell["verdict"]).collect();
+    assert_eq!(verdicts, ["inconclusive", "unchanged", "inconclusive"]);
 }
 
 #[test]

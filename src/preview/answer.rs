@@ -162,11 +162,9 @@ pub fn run_by(
     assumption: &Assumption,
     tell: impl FnOnce(&Question) -> Result<Forecast, RecoveryError>,
 ) -> Result<Forecast, RecoveryError> {
-    let inconclusive = |why: &str| {
-        let is_clean = assumption.assumed.shutdown == "clean";
-        Ok(Forecast::inconclusive(assumption.store.mode, is_clean, why))
-    };
-    if let Some(why) = assumption.not_modelled {
+    let inconclusive =
+        |why: &str| Ok(Forecast::inconclusive(assumption.store.mode, assumption.is_clean(), why));
+    if let Some(why) = assumption.not_modelled() {
         return inconclusive(why);
     }
     if !assumption.is_release_known {

@@ -94,8 +94,6 @@ pub struct Assumption {
     pub is_release_known: bool,
     /// Whether there is a properties file, and it leaves open how the log is kept.
     pub is_mode_left_open: bool,
-    /// Why nothing can be told of this kind of store.
-    pub not_modelled: Option<&'static str>,
 }
 
 impl Assumption {
@@ -145,16 +143,6 @@ impl Assumption {
                 asked.without.abort || !exists(&layout.abort()).map_err(RecoveryError::from)?
             }
         };
-        let tiered = conf.other.iter().rfind(|entry| entry.key == "messageStorePlugIn");
-        let not_modelled = if layout.queue_kind == QueueKind::RocksDb {
-            Some("consume queues in RocksDB")
-        } else if tiered.is_some_and(|entry| !entry.value.trim().is_empty()) {
-            Some("a store plugin (messageStorePlugIn), such as tiered storage")
-        } else if conf.enable_accelerated_recovery && !is_clean && number >= Some(ACCELERATES_ANY_STORE) {
-            Some("enableAcceleratedRecovery: a start that reads no whole segment")
-        } else {
-            None
-        };
         Ok(Self {
             store: StoreSeen {
                 root: root.to_string_lossy().into_owned(),
@@ -168,7 +156,7 @@ impl Assumption {
             assumed: Assumed {
                 version_source: release.as_ref().map(|release| release.source),
                 version: release.map(|release| release.version),
-                shutdown: if is_clean { "clean" } else { "unclean" },
+                shutdown: word_of(is_clean),
                 shutdown_source: if asked.shutdown == Shutdown::AsFound { "abort_file" } else { "flag" },
                 overrides,
                 without: asked.without_words(),
@@ -186,18 +174,49 @@ impl Assumption {
             layout,
             is_release_known: number.is_some(),
             is_mode_left_open: asked.broker_conf.is_some() && told.is_none(),
-            not_modelled,
         })
     }
 }
 
 impl Assumption {
+    /// Whether the broker is taken to have ended in an orderly way.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.assumed.shutdown == word_of(true)
+    }
+
+    /// As if the broker had ended so.
+    pub fn set_clean(&mut self, is_clean: bool) {
+        self.assumed.shutdown = word_of(is_clean);
+        self.question.shutdown = if is_clean { Shutdown::Clean } else { Shutdown::Unclean };
+    }
+
+    /// Why nothing can be told of this start.
+    #[must_use]
+    pub fn not_modelled(&self) -> Option<&'static str> {
+        let Question { conf, release, .. } = &self.question;
+        let plugin = conf.other.iter().rfind(|entry| entry.key == "messageStorePlugIn");
+        if self.layout.queue_kind == QueueKind::RocksDb {
+            Some("consume queues in RocksDB")
+        } else if plugin.is_some_and(|entry| !entry.value.trim().is_empty()) {
+            Some("a store plugin (messageStorePlugIn), such as tiered storage")
+        } else if conf.enable_accelerated_recovery && !self.is_clean() && *release >= ACCELERATES_ANY_STORE {
+            Some("enableAcceleratedRecovery: a start that reads no whole segment")
+        } else {
+            None
+        }
+    }
+
     /// Bytes of the log that a forecast may have to read.
     #[must_use]
     pub fn log_bytes(&self) -> u64 {
         Segments::list(&self.layout.log_dirs, None)
             .map_or(0, |segments| segments.list.iter().map(|segment| segment.allocated).sum())
     }
+}
+
+fn word_of(is_clean: bool) -> &'static str {
+    if is_clean { "clean" } else { "unclean" }
 }
 
 /// The properties, and what was set over them.

@@ -7,11 +7,12 @@ use serde::Serialize;
 use super::answer::{PreviewError, SCHEMA_VERSION, run};
 use super::asked::{Asked, Problem};
 use super::assumption::{Assumed, Assumption, StoreSeen, Surroundings};
-use super::remedy::{rank, same_release};
+use super::remedy::{Rank, rank, same_release};
 use super::text::wrapped;
 use super::text_table::{Lean, printable, table};
 use crate::broker::release::{self, KNOWN, Release};
-use crate::recovery::{Budget, Forecast, Shutdown, Verdict};
+use crate::recovery::release::Rules;
+use crate::recovery::{Budget, Forecast, Question, RecoveryError, Shutdown, Verdict};
 
 /// Which columns there are beside the start as it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -124,6 +125,7 @@ impl Comparison {
         let mut names = vec!["as_it_stands".to_owned()];
         let mut rows = Vec::new();
         let mut best = None;
+        let mut told = Told::default();
         for number in releases {
             let mut as_it_stands = assumption.clone();
             as_it_stands.question.release = number;
@@ -133,17 +135,17 @@ impl Comparison {
             let mut starts = vec![(names[0].clone(), as_it_stands.clone())];
             starts.extend(others(&as_it_stands, columns));
             for (column, start) in starts {
-                let forecast = run(&start, budget)?;
-                if forecast.verdict != Verdict::Inconclusive
-                    && best.as_ref().is_none_or(|(least, _)| rank(&forecast) < *least)
+                let (rank, cell) = told.cell(&start, budget)?;
+                if cell.verdict != Verdict::Inconclusive
+                    && best.as_ref().is_none_or(|(least, _)| rank < *least)
                 {
                     let start = Best { version: version.clone(), column: column.clone() };
-                    best = Some((rank(&forecast), start));
+                    best = Some((rank, start));
                 }
                 if !names.contains(&column) {
                     names.push(column.clone());
                 }
-                cells.push(Cell::of(column, &forecast));
+                cells.push(Cell { column, ..cell });
             }
             rows.push(Row { version, cells });
         }
@@ -209,22 +211,43 @@ fn others(as_it_stands: &Assumption, columns: Columns) -> Vec<(String, Assumptio
         Columns::Remedies => {
             same_release(as_it_stands).into_iter().map(|attempt| (attempt.id, attempt.assumption)).collect()
         }
-        Columns::Shutdowns => [("clean_stop", Shutdown::Clean), ("unclean_stop", Shutdown::Unclean)]
+        Columns::Shutdowns => [("clean_stop", true), ("unclean_stop", false)]
             .into_iter()
-            .map(|(name, shutdown)| {
+            .map(|(name, is_clean)| {
                 let mut changed = as_it_stands.clone();
-                changed.question.shutdown = shutdown;
+                changed.set_clean(is_clean);
                 (name.to_owned(), changed)
             })
             .collect(),
     }
 }
 
+/// Starts that were told, each once: one kind of shutdown is the store's own, and some releases go by the same rules.
+#[derive(Default)]
+struct Told(Vec<(Question, Rank, Cell)>);
+
+impl Told {
+    /// What a start does, in a cell without a column.
+    fn cell(&mut self, start: &Assumption, budget: &Budget) -> Result<(Rank, Cell), RecoveryError> {
+        let shutdown = if start.is_clean() { Shutdown::Clean } else { Shutdown::Unclean };
+        let release = start.question.release;
+        let release = Rules::of(release).map_or(release, |rules| rules.since);
+        let question = Question { shutdown, release, ..start.question.clone() };
+        if let Some((_, rank, cell)) = self.0.iter().find(|(known, ..)| *known == question) {
+            return Ok((*rank, cell.clone()));
+        }
+        let forecast = run(start, budget)?;
+        let found = (rank(&forecast), Cell::of(&forecast));
+        self.0.push((question, found.0, found.1.clone()));
+        Ok(found)
+    }
+}
+
 impl Cell {
-    fn of(column: String, forecast: &Forecast) -> Self {
+    fn of(forecast: &Forecast) -> Self {
         let is_start = forecast.start.outcome == "starts";
         Self {
-            column,
+            column: String::new(),
             verdict: forecast.verdict,
             units_lost: forecast.totals.units_lost.filter(|_| is_start),
             units_removed: forecast.totals.units_removed,

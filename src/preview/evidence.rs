@@ -74,7 +74,7 @@ impl Scene<'_> {
 
     fn inconclusive(&self) -> Option<Finding> {
         let why = self.forecast.not_modelled.first().cloned().unwrap_or_default();
-        let kind = if !self.assumption.is_release_known && self.assumption.not_modelled.is_none() {
+        let kind = if !self.assumption.is_release_known && self.assumption.not_modelled().is_none() {
             return Some(Finding::new(
                 &finding::RELEASE_UNKNOWN,
                 "the broker's release is not known; give it (--broker.version)".to_owned(),

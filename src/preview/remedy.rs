@@ -8,7 +8,6 @@ use super::answer::run;
 use super::assumption::{Assumption, BrokerState};
 use super::estimate::estimate;
 use crate::broker::release::{KNOWN, Release};
-use crate::recovery::Shutdown;
 use crate::recovery::release::Rules;
 use crate::recovery::{Budget, Forecast, RecoveryError, Verdict};
 use crate::store::layout::LogKind;
@@ -52,8 +51,11 @@ pub struct Attempt {
 pub type LossRank = (bool, u64, u64);
 
 /// Orders forecasts, the one to be preferred first.
+pub type Rank = (LossRank, Verdict);
+
+/// The rank of a forecast.
 #[must_use]
-pub fn rank(forecast: &Forecast) -> (LossRank, Verdict) {
+pub fn rank(forecast: &Forecast) -> Rank {
     let is_start = forecast.start.outcome == "starts";
     let totals = &forecast.totals;
     ((!is_start, totals.messages_dropped, totals.units_lost.unwrap_or(0)), forecast.verdict)
@@ -116,7 +118,7 @@ pub fn same_release(assumption: &Assumption) -> Vec<Attempt> {
     let question = &assumption.question;
     let root = &assumption.store.root;
     let mut attempts = Attempts { assumption, found: Vec::new() };
-    let is_clean = assumption.assumed.shutdown == "clean";
+    let is_clean = assumption.is_clean();
     let no_broker = "Make sure that no broker runs on this store";
     if !is_clean && assumption.store.broker_state == BrokerState::Running {
         let abort = format!("Make sure that {root}/abort is gone; if it is not, remove it");
@@ -125,11 +127,13 @@ pub fn same_release(assumption: &Assumption) -> Vec<Attempt> {
             "orderly_stop",
             "stop the broker in an orderly way before it starts again",
             &steps,
-            as_after_orderly_stop,
+            |changed| changed.set_clean(true),
         );
     } else if !is_clean {
         let steps = [no_broker, &format!("rm {root}/abort"), START];
-        attempts.add("remove_abort", "start with the abort file removed", &steps, as_after_orderly_stop);
+        attempts.add("remove_abort", "start with the abort file removed", &steps, |changed| {
+            changed.set_clean(true);
+        });
     }
     if question.release >= KNOWS_RECHECK && !question.conf.recheck_reput_offset_from_cq {
         let steps = [
@@ -203,17 +207,12 @@ impl Attempts<'_> {
         }
         steps.push("Start the broker and wait until dispatch is done (dispatch_behind_bytes is 0)");
         let change = |changed: &mut Assumption| {
-            as_after_orderly_stop(changed);
+            changed.set_clean(true);
             changed.question.without.queues = true;
             changed.question.conf.recheck_reput_offset_from_cq |= has_recheck;
         };
         self.add("rebuild_queues", "build the queues anew from the log", &steps, change);
     }
-}
-
-fn as_after_orderly_stop(changed: &mut Assumption) {
-    changed.question.shutdown = Shutdown::Clean;
-    changed.assumed.shutdown = "clean";
 }
 
 fn other_release(assumption: &Assumption, release: Release) -> Attempt {

@@ -1,7 +1,7 @@
 //! Work on many queues, shared among cores.
 
 use std::num::NonZero;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::thread;
 
 use super::disk::RecoveryError;
@@ -14,7 +14,10 @@ const BATCH: usize = 128;
 /// Threads that are worth starting.
 #[must_use]
 pub fn threads() -> usize {
-    thread::available_parallelism().map_or(1, NonZero::get).min(MOST)
+    // Once: it reads the files of the process's control group.
+    static THREADS: LazyLock<usize> =
+        LazyLock::new(|| thread::available_parallelism().map_or(1, NonZero::get).min(MOST));
+    *THREADS
 }
 
 /// Does `each` to all items, in no order. Of several errors that of the first item counts.

@@ -153,34 +153,38 @@ impl<'a> QueueTable<'a> {
             });
             Ok(())
         })?;
-        for (topic, dir, queues) in topics {
-            let mut found: Vec<_> = queues?
-                .into_iter()
-                .filter_map(|name| Some((name.to_str()?.parse::<i32>().ok()?, dir.join(name), None)))
-                .collect();
-            if let Some((_, dir, _)) = found.first() {
-                let should_be = if is_batch { QueueKind::Batch } else { QueueKind::Simple };
-                if let Err(wrong) = self.kinds.check(&topic, should_be) {
-                    return Ok(Err(QueueLoadFailure::Kind { path: dir.clone(), wrong }));
-                }
-            }
-            for_each(&mut found, |(id, dir, loaded)| {
-                *loaded = Some(self.load_queue(disk, &topic, *id, is_batch, dir));
-                Ok(())
-            })?;
-            for (id, _, loaded) in found {
-                let Some(loaded) = loaded else { continue };
-                let (queue, unlinked) = loaded?;
-                for path in unlinked {
-                    disk.unlink(path);
-                }
-                match queue {
-                    Ok(queue) => self.insert(&topic, id, queue),
-                    Err(failure) => return Ok(Err(QueueLoadFailure::File(failure))),
-                }
+        let should_be = if is_batch { QueueKind::Batch } else { QueueKind::Simple };
+        let (mut found, mut end) = (Vec::new(), Ok(()));
+        for (topic, dir, names) in topics {
+            let before = found.len();
+            found.extend(names?.into_iter().filter_map(|name| {
+                let id = name.to_str()?.parse::<i32>().ok()?;
+                Some((topic.clone(), id, dir.join(name), None))
+            }));
+            if let Some((_, _, dir, _)) = found.get(before)
+                && let Err(wrong) = self.kinds.check(&topic, should_be)
+            {
+                end = Err(QueueLoadFailure::Kind { path: dir.clone(), wrong });
+                found.truncate(before);
+                break;
             }
         }
-        Ok(Ok(()))
+        for_each(&mut found, |(topic, id, dir, loaded)| {
+            *loaded = Some(self.load_queue(disk, topic, *id, is_batch, dir));
+            Ok(())
+        })?;
+        for (topic, id, _, loaded) in found {
+            let Some(loaded) = loaded else { continue };
+            let (queue, unlinked) = loaded?;
+            for path in unlinked {
+                disk.unlink(path);
+            }
+            match queue {
+                Ok(queue) => self.insert(&topic, id, queue),
+                Err(failure) => return Ok(Err(QueueLoadFailure::File(failure))),
+            }
+        }
+        Ok(end)
     }
 
     /// A queue with its files, and those that loading it unlinks.
