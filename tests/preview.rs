@@ -11,6 +11,7 @@ use std::process::{Command, Output};
 use recovery_case::Case;
 use rocketmq_store_exporter::broker::release::KNOWN;
 use rocketmq_store_exporter::demo::{Capture, Stage, StoreFiles, TimeShift};
+use rocketmq_store_exporter::recovery::Verdict;
 use serde_json::Value;
 
 /// A broker of 5.2.0 in DLedger mode, killed, with 7 segments and 278 units.
@@ -342,6 +343,16 @@ fn messages_without_a_unit_are_told_of_beside_cut_ones_only_where_there_are_some
         some.contains("cuts 94 messages out of the log, and leaves ") && some.ends_with("without a unit"),
         "{some}"
     );
+}
+
+#[test]
+fn a_torn_end_of_the_log_is_trimmed() {
+    let case = Case::named("5.2.0-plain-f0");
+    assert_eq!(case.forecast().verdict, Verdict::Unchanged);
+    let end = case.tear_end();
+    let torn = case.forecast();
+    assert_eq!((torn.verdict, torn.commitlog.scan_end), (Verdict::Trimmed, end));
+    assert_eq!((torn.totals.units_removed, torn.commitlog.messages_dropped), (0, 0));
 }
 
 #[test]

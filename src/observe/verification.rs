@@ -63,8 +63,8 @@ pub fn verify(outlook: &Outlook, facts: &Facts<'_>) -> Outcome {
     let forecast = &preview.forecast;
     let mut comparison = Comparison::default();
     let outcome = |has_failed: bool| if has_failed { "refuses" } else { "starts" };
-    comparison.equal("outcome of the start", &forecast.start.outcome, &outcome(facts.start.has_failed));
-    if facts.start.has_failed || forecast.start.outcome != "starts" {
+    comparison.equal("outcome of the start", &forecast.start.outcome, &Some(outcome(facts.start.has_failed)));
+    if facts.start.has_failed || !forecast.start.starts() {
         return comparison.finish();
     }
     let account = facts.account;

@@ -245,7 +245,7 @@ impl Told {
 
 impl Cell {
     fn of(forecast: &Forecast) -> Self {
-        let is_start = forecast.start.outcome == "starts";
+        let is_start = forecast.start.starts();
         Self {
             column: String::new(),
             verdict: forecast.verdict,

@@ -38,7 +38,7 @@ pub fn findings(scene: &Scene<'_>) -> Vec<Finding> {
         found.extend(scene.inconclusive());
     }
     found.extend(scene.refusal());
-    if scene.forecast.start.outcome == "starts" {
+    if scene.forecast.start.starts() {
         found.extend(scene.losses());
         found.extend(scene.cuts_of_the_log());
         found.extend(scene.queues());
@@ -211,10 +211,18 @@ impl Scene<'_> {
                 ("segments_unlinked", json!(log.segments_unlinked.len())),
             ];
             found.push(Finding::new(kind, summary, &evidence));
-        } else if let Some(line) = self.forecast.log.iter().find(|line| is_of_torn_record(&line.text)) {
-            let summary = format!("behind {end} stands part of a record: {}", line.text);
-            let evidence = [("offset", json!(end)), ("line", json!(line.text))];
-            found.push(Finding::new(&finding::CL_TORN_TAIL, summary, &evidence));
+        } else if log.is_torn {
+            let (kind, what) = if self.forecast.has_torn_tail() {
+                (&finding::CL_TORN_TAIL, "part of a record")
+            } else {
+                (&finding::CL_DAMAGED_KEPT, "a damaged record, which DLedger keeps")
+            };
+            let line = self.forecast.log.iter().rfind(|line| is_of_record(&line.text));
+            let line = line.map(|line| line.text.as_str());
+            let summary = format!("at {} stands {what}", log.scan_end);
+            let summary = line.map_or(summary.clone(), |line| format!("{summary}: {line}"));
+            let evidence = [("offset", json!(log.scan_end)), ("line", json!(line))];
+            found.push(Finding::new(kind, summary, &evidence));
         }
         if log.messages_dropped == 0 && !log.segments_unlinked.is_empty() {
             let paths: Vec<_> = log.segments_unlinked.iter().map(|path| path.to_string_lossy()).collect();
@@ -421,10 +429,13 @@ impl Scene<'_> {
     }
 }
 
-/// Whether the broker says this of a record that is there in part; of zeros it says that their magic code is 0.
-fn is_of_torn_record(line: &str) -> bool {
-    line.starts_with("found a half message")
-        || line.starts_with("CRC check failed")
-        || line.starts_with("[BUG]read total count not equals")
-        || (line.starts_with("found a illegal magic code") && !line.ends_with(" 0x0"))
+/// Whether the broker says this of a record that it cannot read.
+fn is_of_record(line: &str) -> bool {
+    let begins = [
+        "found a half message",
+        "CRC check failed",
+        "[BUG]read total count not equals",
+        "found a illegal magic code",
+    ];
+    begins.iter().any(|begin| line.starts_with(begin))
 }

@@ -111,6 +111,8 @@ catalogue! {
         "The store is of a kind for which no start is foretold"
     BUDGET_USED_UP Warning "all"
         "Reading stopped at the budget, before the end"
+    CL_DAMAGED_KEPT Warning "all"
+        "Recovery stops at a record in DLedger's data that cannot be read; the ledger keeps it and what follows"
     CL_TORN_TAIL Info "all"
         "The log ends with part of a message that was never acknowledged as written: it is cut off"
     CQ_UNITS_BEHIND_LOG Info "all"

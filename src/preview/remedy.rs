@@ -56,7 +56,7 @@ pub type Rank = (LossRank, Verdict);
 /// The rank of a forecast.
 #[must_use]
 pub fn rank(forecast: &Forecast) -> Rank {
-    let is_start = forecast.start.outcome == "starts";
+    let is_start = forecast.start.starts();
     let totals = &forecast.totals;
     ((!is_start, totals.messages_dropped, totals.units_lost.unwrap_or(0)), forecast.verdict)
 }
@@ -236,7 +236,7 @@ impl Attempt {
     /// The remedy, now that it is computed.
     #[must_use]
     pub fn with(self, then: &Forecast) -> Remedy {
-        let is_start = then.start.outcome == "starts";
+        let is_start = then.start.starts();
         Remedy {
             id: self.id,
             title: self.title,

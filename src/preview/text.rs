@@ -37,10 +37,10 @@ pub fn sentence(preview: &Preview) -> String {
             format!("the next start of {release} removes nothing that a consumer could read")
         }
         Verdict::Trimmed => {
-            format!(
-                "the next start of {release} drops only what is no message ({})",
-                counted(totals.units_removed, "unit")
-            )
+            let torn = forecast.has_torn_tail().then(|| "the torn end of the log".to_owned());
+            let units = (totals.units_removed > 0).then(|| counted(totals.units_removed, "unit"));
+            let parts: Vec<_> = torn.into_iter().chain(units).collect();
+            format!("the next start of {release} drops only what is no message ({})", parts.join(" and "))
         }
         Verdict::Reindexed => format!(
             "the next start of {release} loses nothing: what it takes from the queues or finds missing it puts again"
@@ -125,7 +125,7 @@ fn facts(text: &mut String, preview: &Preview, width: usize) -> fmt::Result {
         write!(said, ", without {}", assumed.without.join(", "))?;
     }
     fact("Assumed", &said)?;
-    if forecast.start.outcome == "starts" {
+    if forecast.start.starts() {
         let log = &forecast.commitlog;
         fact(
             "Log",
@@ -167,7 +167,8 @@ fn findings(text: &mut String, preview: &Preview, width: usize) -> fmt::Result {
 }
 
 fn queues(text: &mut String, preview: &Preview, width: usize) -> fmt::Result {
-    let mut changed: Vec<_> = preview.forecast.queues.iter().filter(|queue| queue.is_changed()).collect();
+    let mut changed: Vec<_> =
+        preview.forecast.queues.iter().filter(|queue| queue.is_changed() || queue.lacks_units()).collect();
     if changed.is_empty() {
         return Ok(());
     }

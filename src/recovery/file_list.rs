@@ -70,6 +70,14 @@ pub enum LoadFailure {
     Name(PathBuf),
 }
 
+impl LoadFailure {
+    /// Whether load ends with an exception, and says no more.
+    #[must_use]
+    pub fn is_exception(&self) -> bool {
+        matches!(self, Self::Name(_))
+    }
+}
+
 /// Whose rules for loading apply.
 #[derive(Debug, Clone, Copy)]
 pub enum Loader<'a> {

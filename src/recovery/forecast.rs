@@ -48,6 +48,12 @@ impl LogLine {
         Self { level, text, count: 1 }
     }
 
+    /// A line that marks a phase.
+    #[must_use]
+    pub fn info(text: String) -> Self {
+        Self::new("INFO", text)
+    }
+
     /// A warning that comes once.
     #[must_use]
     pub fn warn(text: String) -> Self {
@@ -69,8 +75,8 @@ pub struct TruncationForecast {
 /// Whether the process starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct StartForecast {
-    /// `starts` or `refuses`.
-    pub outcome: &'static str,
+    /// `starts` or `refuses`; absent if it cannot be told.
+    pub outcome: Option<&'static str>,
     /// Exit code that a container shows.
     pub exit_code: Option<i32>,
     /// Finding that tells why.
@@ -78,6 +84,14 @@ pub struct StartForecast {
     /// The file because of which.
     #[serde(serialize_with = "path_as_text")]
     pub path: Option<PathBuf>,
+}
+
+impl StartForecast {
+    /// Whether the broker comes up.
+    #[must_use]
+    pub fn starts(&self) -> bool {
+        self.outcome == Some("starts")
+    }
 }
 
 /// The log; in DLedger mode its data files.
@@ -91,6 +105,9 @@ pub struct CommitLogForecast {
     pub scan_from: i64,
     /// Where it ends.
     pub scan_end: i64,
+    /// Whether something stands there that is no record.
+    #[serde(skip)]
+    pub is_torn: bool,
     /// Where the log is cut; absent if recovery does not cut it.
     pub truncate_to: Option<i64>,
     /// Messages walked over.
@@ -211,10 +228,17 @@ impl QueueForecast {
         self.after_start.as_ref().is_some_and(|after| after.units > self.after_load.units)
     }
 
-    /// Whether load changes it, or it lacks units.
+    /// Whether load changes its end, its units or its files. That the minimum moves on behind the start of the log is no change.
     #[must_use]
     pub fn is_changed(&self) -> bool {
-        self.units_removed > 0 || self.units_added > 0 || self.units_lost.is_some_and(|lost| lost > 0)
+        let end = |ends: &QueueEnds| (ends.max_offset, ends.max_physical_offset, ends.files, ends.units);
+        self.units_removed > 0 || self.units_added > 0 || end(&self.before) != end(&self.after_load)
+    }
+
+    /// Whether messages stay without a unit.
+    #[must_use]
+    pub fn lacks_units(&self) -> bool {
+        self.units_lost.is_some_and(|lost| lost > 0)
     }
 }
 
@@ -223,7 +247,7 @@ impl QueueForecast {
 pub struct Totals {
     /// Queues.
     pub queues: u64,
-    /// Queues with another content than before.
+    /// Queues of which load changes the end, the units or the files.
     pub queues_changed: u64,
     /// Queues that had units and have none.
     pub queues_emptied: u64,
@@ -308,6 +332,13 @@ pub struct Forecast {
 }
 
 impl Forecast {
+    /// Whether the log ends with what is no record, rather than DLedger keeping it and what follows.
+    #[must_use]
+    pub fn has_torn_tail(&self) -> bool {
+        let end = self.ledger.map(|ledger| ledger.end_offset);
+        self.commitlog.is_torn && end.is_none_or(|end| end <= self.commitlog.scan_end)
+    }
+
     /// Nothing is told yet.
     #[must_use]
     pub fn blank(mode: LogKind, is_clean: bool) -> Self {

@@ -141,6 +141,7 @@ impl<'a> Load<'a> {
 
     fn steps(&mut self) -> Result<Option<Refusal>, RecoveryError> {
         let Setting { conf, rules, .. } = *self.setting;
+        self.tell_begin();
         let mut dirs = conf.commit_log_paths();
         if dirs.len() > 1 {
             dirs.extend(conf.read_only_commit_log_store_paths.iter().cloned());
@@ -156,11 +157,15 @@ impl<'a> Load<'a> {
         }
         match loading.outcome {
             Ok(list) => self.log = list,
-            Err(failure) => return Ok(Some(self.file_refused(failure))),
+            Err(failure) => return Ok(Some(self.log_refused(failure))),
         }
+        self.tell_phase("load commit log OK".to_owned());
         let mut refusal = None;
-        for failure in self.queues.load(self.disk)? {
-            refusal = Some(self.queue_refused(failure));
+        for (kind, loaded) in self.queues.load(self.disk)? {
+            match loaded {
+                Ok(()) => self.tell_phase(format!("load {kind} all over, OK")),
+                Err(failure) => refusal = Some(self.queue_refused(failure)),
+            }
         }
         if refusal.is_some() {
             return Ok(refusal);
@@ -193,6 +198,7 @@ impl<'a> Load<'a> {
             LogKind::Plain | LogKind::Controller => self.recover_unclean(queue_end)?,
         }
         self.recover_offsets()?;
+        self.tell_end();
         Ok((!is_index_loaded && rules.index_failure_counts).then(|| self.refused("INDEX_UNREADABLE", None)))
     }
 

@@ -106,6 +106,9 @@ pub enum Parsed<'b> {
     Fail(Failure),
 }
 
+const DUP_INFO_FAILED: &str = "DupInfo in properties check failed";
+const NO_CHECKSUM: &str = "not found CRC in properties";
+
 /// Where recovery stops.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Failure {
@@ -120,6 +123,13 @@ impl Failure {
     #[must_use]
     pub fn ends_process(&self) -> bool {
         self.line.as_ref().is_some_and(|(_, text)| text == TOO_LONG)
+    }
+
+    /// Whether a message may be whole there, which only lacks a property that is asked for.
+    #[must_use]
+    pub fn is_of_property(&self) -> bool {
+        let of_property = |text: &str| text.starts_with(DUP_INFO_FAILED) || text.ends_with(NO_CHECKSUM);
+        self.line.as_ref().is_some_and(|(_, text)| of_property(text))
     }
 }
 
@@ -296,7 +306,7 @@ impl<'a> Parser<'a> {
                 PropertyCrc::Differs { recorded, computed } if is_one(recorded) => {
                     Some(format!("expected CRC={recorded}, actual CRC={computed}"))
                 }
-                _ => Some("not found CRC in properties".to_owned()),
+                _ => Some(NO_CHECKSUM.to_owned()),
             };
             if let Some(why) = failed {
                 return Parsed::warn(format!(
@@ -432,7 +442,7 @@ fn dup_info_failure(message: &Message<'_>) -> Option<Parsed<'static>> {
     });
     (parts != Some(2)).then(|| {
         let text = found.map_or("null".into(), String::from_utf8_lossy);
-        Parsed::warn(format!("DupInfo in properties check failed. dupInfo={text}"))
+        Parsed::warn(format!("{DUP_INFO_FAILED}. dupInfo={text}"))
     })
 }
 

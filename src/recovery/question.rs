@@ -255,6 +255,7 @@ fn answer(
             max_offset: load.max_offset(),
             scan_from: load.walked.from,
             scan_end: load.walked.true_end,
+            is_torn: load.walked.is_torn,
             truncate_to: (setting.mode != LogKind::DLedger).then_some(load.walked.end),
             messages_scanned: load.walked.messages,
             segments_unlinked: relative(&question.root, std::mem::take(&mut load.segments_unlinked)),
@@ -417,9 +418,9 @@ fn files(root: &Path, disk: &Disk) -> FilesForecast {
 
 fn start(refusal: Option<&Refusal>) -> StartForecast {
     match refusal {
-        None => StartForecast { outcome: "starts", ..StartForecast::default() },
+        None => StartForecast { outcome: Some("starts"), ..StartForecast::default() },
         Some(refusal) => StartForecast {
-            outcome: "refuses",
+            outcome: Some("refuses"),
             exit_code: Some(refusal.exit_code),
             reason: Some(refusal.reason),
             path: refusal.path.clone(),
@@ -434,7 +435,7 @@ fn totals(found: &Forecast) -> Totals {
     };
     Totals {
         queues: count(|_| true),
-        queues_changed: count(|queue| queue.units_removed > 0 || queue.units_added > 0),
+        queues_changed: count(QueueForecast::is_changed),
         queues_emptied: count(|queue| queue.before.units > 0 && queue.after_load.units == 0),
         units_removed: sum(|queue| queue.units_removed),
         units_added: sum(|queue| queue.units_added),
@@ -454,7 +455,7 @@ fn verdict(found: &Forecast) -> Verdict {
         Verdict::IndexLoss
     } else if totals.units_added > 0 || found.queues.iter().any(QueueForecast::grows_after_load) {
         Verdict::Reindexed
-    } else if totals.units_removed > 0 {
+    } else if totals.units_removed > 0 || found.has_torn_tail() {
         Verdict::Trimmed
     } else {
         Verdict::Unchanged

@@ -3,7 +3,7 @@
 //! Upstream: `ConsumeQueueStore`; in 4.9.x `DefaultMessageStore` itself.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::any_queue::AnyQueue;
@@ -11,12 +11,12 @@ use super::batch_queue::BatchQueue;
 use super::disk::{Disk, RecoveryError};
 use super::dispatch_counts::DispatchCounts;
 use super::ext::{ExtQueue, Saved};
-use super::file_list::{FileList, LoadFailure, Loader};
+use super::file_list::FileList;
 use super::forecast::QueueEnds;
 use super::on_cores::for_each;
 use super::parse::Request;
 use super::queue::{Put, Queue};
-use super::queue_kind::{QueueKind, QueueKinds, WrongKind};
+use super::queue_kind::{QueueKind, QueueKinds};
 use super::record::Record;
 use super::release::{LightQueues, Rules};
 use crate::broker::BrokerConf;
@@ -56,37 +56,17 @@ pub struct Slot {
 /// All queues.
 #[derive(Debug)]
 pub struct QueueTable<'a> {
-    root: &'a Path,
-    conf: &'a BrokerConf,
-    rules: &'a Rules,
-    kinds: &'a QueueKinds,
+    pub(super) root: &'a Path,
+    pub(super) conf: &'a BrokerConf,
+    pub(super) rules: &'a Rules,
+    pub(super) kinds: &'a QueueKinds,
     /// The queues, in the order in which they were found or made.
     pub slots: Vec<Slot>,
-    places: BTreeMap<Arc<str>, BTreeMap<i32, usize>>,
+    pub(super) places: BTreeMap<Arc<str>, BTreeMap<i32, usize>>,
     /// What was dispatched.
     pub counts: DispatchCounts,
     /// A queue whose file cannot be created: nothing is written to any queue any more.
     pub has_write_error: bool,
-}
-
-/// Why queues cannot be loaded.
-#[derive(Debug)]
-pub enum QueueLoadFailure {
-    /// A file.
-    File(LoadFailure),
-    /// A directory of another kind than its topic tells.
-    Kind {
-        /// The directory.
-        path: PathBuf,
-        /// What is wrong with the kind.
-        wrong: WrongKind,
-    },
-}
-
-impl QueueLoadFailure {
-    fn is_exception(&self) -> bool {
-        !matches!(self, Self::File(LoadFailure::Length(..)))
-    }
 }
 
 impl<'a> QueueTable<'a> {
@@ -105,124 +85,8 @@ impl<'a> QueueTable<'a> {
         }
     }
 
-    /// Loads all queues that have a directory; gives what the broker refuses to start with, at most one thing of each kind of queues.
-    ///
-    /// # Errors
-    /// As [`Disk::list`].
-    pub fn load(&mut self, disk: &Disk) -> Result<Vec<QueueLoadFailure>, RecoveryError> {
-        let kinds: &[&str] = if self.rules.has_batch_queues {
-            &["consumequeue", "batchconsumequeue"]
-        } else {
-            &["consumequeue"]
-        };
-        let mut failures = Vec::new();
-        for kind in kinds {
-            let loaded = self.load_kind(disk, &self.root.join(kind), *kind == "batchconsumequeue")?;
-            failures.extend(loaded.err());
-            // An exception ends load; a wrong length does not keep the other kind from being loaded.
-            if failures.iter().any(QueueLoadFailure::is_exception) {
-                break;
-            }
-        }
-        self.slots.sort_by(|a, b| (&a.topic, a.id).cmp(&(&b.topic, b.id)));
-        for (at, slot) in self.slots.iter().enumerate() {
-            self.places.entry(slot.topic.clone()).or_default().insert(slot.id, at);
-        }
-        Ok(failures)
-    }
-
-    /// Reads on all cores, then takes what was found in the order in which the broker comes to it.
-    fn load_kind(
-        &mut self,
-        disk: &Disk,
-        dir: &Path,
-        is_batch: bool,
-    ) -> Result<Result<(), QueueLoadFailure>, RecoveryError> {
-        let mut topics: Vec<_> = disk
-            .names(dir)?
-            .unwrap_or_default()
-            .into_iter()
-            .map(|name| (Arc::<str>::from(name.to_string_lossy()), dir.join(name), Ok(Vec::new())))
-            .collect();
-        for_each(&mut topics, |(_, dir, queues)| {
-            *queues = disk.names(dir).map(|names| {
-                names.unwrap_or_else(|| {
-                    disk.note_moved();
-                    Vec::new()
-                })
-            });
-            Ok(())
-        })?;
-        let should_be = if is_batch { QueueKind::Batch } else { QueueKind::Simple };
-        let (mut found, mut end) = (Vec::new(), Ok(()));
-        for (topic, dir, names) in topics {
-            let before = found.len();
-            found.extend(names?.into_iter().filter_map(|name| {
-                let id = name.to_str()?.parse::<i32>().ok()?;
-                Some((topic.clone(), id, dir.join(name), None))
-            }));
-            if let Some((_, _, dir, _)) = found.get(before)
-                && let Err(wrong) = self.kinds.check(&topic, should_be)
-            {
-                end = Err(QueueLoadFailure::Kind { path: dir.clone(), wrong });
-                found.truncate(before);
-                break;
-            }
-        }
-        for_each(&mut found, |(topic, id, dir, loaded)| {
-            *loaded = Some(self.load_queue(disk, topic, *id, is_batch, dir));
-            Ok(())
-        })?;
-        for (topic, id, _, loaded) in found {
-            let Some(loaded) = loaded else { continue };
-            let (queue, unlinked) = loaded?;
-            for path in unlinked {
-                disk.unlink(path);
-            }
-            match queue {
-                Ok(queue) => self.insert(&topic, id, queue),
-                Err(failure) => return Ok(Err(QueueLoadFailure::File(failure))),
-            }
-        }
-        Ok(end)
-    }
-
-    /// A queue with its files, and those that loading it unlinks.
-    #[allow(clippy::type_complexity, reason = "a pair of what its parts already name")]
-    fn load_queue(
-        &self,
-        disk: &Disk,
-        topic: &str,
-        id: i32,
-        is_batch: bool,
-        found: &Path,
-    ) -> Result<(Result<AnyQueue, LoadFailure>, Vec<PathBuf>), RecoveryError> {
-        let mut queue = self.empty(topic, id, is_batch);
-        let mut unlinked = Vec::new();
-        let mut lists = match &mut queue {
-            AnyQueue::Simple(queue) => {
-                let ext = queue.ext.as_mut().map(|ext| (&ext.dir, &mut ext.list));
-                [Some((&queue.dir, &mut queue.list)), ext]
-            }
-            AnyQueue::Batch(queue) => [Some((&queue.dir, &mut queue.list)), None],
-        };
-        for (dir, list) in lists.iter_mut().flatten() {
-            let loader = Loader::Broker(self.rules);
-            let loading = FileList::look(disk, std::slice::from_ref(*dir), list.file_len, loader)?;
-            unlinked.extend(loading.unlinked);
-            match loading.outcome {
-                Ok(loaded) => **list = loaded,
-                Err(failure) => return Ok((Err(failure), unlinked)),
-            }
-        }
-        if queue.list().files.is_empty() && !found.exists() {
-            disk.note_moved();
-        }
-        Ok((Ok(queue), unlinked))
-    }
-
     /// Puts a queue in its place before the places are known.
-    fn insert(&mut self, topic: &Arc<str>, id: i32, queue: AnyQueue) {
+    pub(super) fn insert(&mut self, topic: &Arc<str>, id: i32, queue: AnyQueue) {
         let slot = Slot {
             topic: topic.clone(),
             id,
@@ -243,7 +107,7 @@ impl<'a> QueueTable<'a> {
         }
     }
 
-    fn empty(&self, topic: &str, id: i32, is_batch: bool) -> AnyQueue {
+    pub(super) fn empty(&self, topic: &str, id: i32, is_batch: bool) -> AnyQueue {
         let dir = |kind: &str| -> Arc<Path> {
             self.root.join(kind).join(topic.trim_start_matches('/')).join(id.to_string()).into()
         };

@@ -6,7 +6,7 @@ use super::disk::RecoveryError;
 use super::file_list::{LoadFailure, file_name};
 use super::forecast::LogLine;
 use super::load::{Load, Setting};
-use super::queue_table::QueueLoadFailure;
+use super::queue_loading::QueueLoadFailure;
 
 /// Exit code of a container whose broker could not load its store (`System.exit(-3)`).
 pub const EXIT_LOAD_FAILED: i32 = 253;
@@ -49,6 +49,16 @@ impl Load<'_> {
                 self.refused("FILE_FOREIGN_NAME", Some(path))
             }
         }
+    }
+
+    /// Because of a segment.
+    pub(super) fn log_refused(&mut self, failure: LoadFailure) -> Refusal {
+        let is_exception = failure.is_exception();
+        let refusal = self.file_refused(failure);
+        if !is_exception {
+            self.tell_phase("load commit log Failed".to_owned());
+        }
+        refusal
     }
 
     pub(super) fn queue_refused(&mut self, failure: QueueLoadFailure) -> Refusal {

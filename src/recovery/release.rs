@@ -104,6 +104,10 @@ pub struct Rules {
     pub skips_directories: bool,
     /// Batch queues and `topics.json` are read.
     pub has_batch_queues: bool,
+    /// What the root is called in the first line of load, where it is told.
+    pub root_in_first_line: Option<&'static str>,
+    /// How the line begins that tells where the log ends after recovery, before the last one of load.
+    pub recovery_end_line: Option<&'static str>,
     /// Recovery tells where it meets a half message.
     pub tells_half_messages: bool,
     /// The start of a clean recovery.
@@ -182,6 +186,8 @@ const V494: Rules = Rules {
     empty_last_file: EmptyLastFile::Refuse,
     skips_directories: false,
     has_batch_queues: false,
+    root_in_first_line: None,
+    recovery_end_line: None,
     tells_half_messages: false,
     clean_start: CleanStart::ThirdFromEnd,
     matching: Matching::RawTimestamp,
@@ -220,6 +226,8 @@ const V500: Rules = Rules {
     is_checked: true,
     checks_dup_info: true,
     has_batch_queues: true,
+    root_in_first_line: Some("root dir"),
+    recovery_end_line: Some("load over"),
     tells_half_messages: true,
     reput_start: ReputStart::LogEnd,
     fails_on_empty_queue_file: true,
@@ -235,6 +243,8 @@ const V510: Rules = Rules {
     since: (5, 1, 0),
     has_v2: true,
     skips_directories: true,
+    root_in_first_line: Some("store path root dir"),
+    recovery_end_line: Some("message store recover end"),
     reput_start: ReputStart::Confirm,
     index_failure_counts: true,
     has_compaction: true,

@@ -63,6 +63,9 @@ impl Dispatch {
     }
 }
 
+/// Bytes of a record by which it is told from what was never written: its length and magic, in either order.
+const BEGIN: i64 = 8;
+
 /// How to walk.
 #[derive(Debug, Clone, Copy)]
 pub struct WalkPlan {
@@ -93,6 +96,8 @@ pub struct Walked {
     pub last_dispatched_end: i64,
     /// Messages.
     pub messages: u64,
+    /// Whether something stands behind them that is no record.
+    pub is_torn: bool,
 }
 
 /// The messages that a walk met, by queue.
@@ -164,7 +169,7 @@ impl Replay<'_, '_> {
                 true => (from.counted, from.place, from.last),
                 false => (0, 0, None),
             };
-            let mut is_filled = false;
+            let (mut is_filled, mut is_torn) = (false, false);
             let names = noted.names.clone();
             let reading = Reading::new(self.disk, self.parser, &names, plan.records, plan.checks);
             let mut keep = |walk: &Self, noted: &Walk, slots: &[Option<usize>], so_far: SoFar| {
@@ -222,6 +227,8 @@ impl Replay<'_, '_> {
                     Err(RecoveryError::Exit { code: -1, path: file.path() })
                 }
                 Met::Fail(failure) => {
+                    let begin = file.bytes(self.disk, place, BEGIN.min(list.file_len - place))?;
+                    is_torn = !failure.is_of_property() && begin.iter().any(|byte| *byte != 0);
                     self.log.extend(failure.line.map(|(level, text)| LogLine::new(level, text)));
                     if failure.half > 0 && plan.records == Records::Messages {
                         let offset = base + counted;
@@ -237,6 +244,7 @@ impl Replay<'_, '_> {
             }
             walked.end = base + counted;
             walked.true_end = base + position;
+            walked.is_torn = is_torn;
             is_noted &= next.is_none_or(|next| next.base >= base.saturating_add(list.file_len));
             if next.is_none() {
                 break;

@@ -9,6 +9,8 @@ COUNTED = ("Maybe try to build consume queue repeatedly", "Build consume queue r
            "Exception thrown when correctMinOffset", "Save consume queue extend error", "Save consume queue extend fail, So just save tagsCode!",
            "CommitLog#checkAndDispatchMessage: failed to check message CRC, not found CRC in properties")
 EXCEPTION = "load exception"
+# Of the INFO lines those that mark a phase.
+PHASE = re.compile("last shutdown |load commit log |load .* all over, |message store recover end|load over")
 INDEX_FILE = ("load file ", "Failed to create file ")
 # What a forecast does not tell, and why.
 LEFT_OUT = re.compile("|".join((
@@ -41,10 +43,14 @@ def line_differences(found, said, copy, root):
     foretold, notes = found["log"], found["not_modelled"]
     ours, theirs = collections.Counter(), collections.Counter()
     for line in foretold:
-        if line["level"] in ("WARN", "ERROR"):
-            ours[line["level"], line["text"]] += line["count"]
+        ours[line["level"], line["text"]] += line["count"]
     for level, text in said:
         text = text.replace(str(copy), str(root))
+        if level == "INFO" and not PHASE.match(text):
+            continue
+        if found["start"]["outcome"] != "starts" and text.startswith("load over"):
+            # The number is that of whatever was loaded until then.
+            continue
         if LEFT_OUT.match(text) or (UNCREATABLE.match(text) and any("cannot be created" in note for note in notes)):
             continue
         text = next((known for known in COUNTED if text.startswith(known)), text)

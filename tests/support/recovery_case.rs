@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::fmt::Write as _;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rocketmq_store_exporter::broker::BrokerConf;
@@ -109,6 +110,25 @@ impl Case {
 
     pub fn forecast_as(&self, release: Release, budget: &Budget) -> Result<Forecast, RecoveryError> {
         forecast(&Question { release, ..self.question() }, budget)
+    }
+
+    /// Writes the beginning of a message behind the end of a plain log, as a crash leaves it; gives that end.
+    pub fn tear_end(&self) -> i64 {
+        let found = self.forecast().commitlog;
+        let mut segments: Vec<_> = std::fs::read_dir(self.root().join("commitlog"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        segments.retain(|path| {
+            path.file_name().unwrap().to_str().unwrap().parse::<i64>().unwrap() <= found.scan_end
+        });
+        let last = segments.into_iter().max().unwrap();
+        let base: i64 = last.file_name().unwrap().to_str().unwrap().parse().unwrap();
+        let log = std::fs::OpenOptions::new().read(true).write(true).open(last).unwrap();
+        let mut begin = [0; 80];
+        log.read_exact_at(&mut begin, 0).unwrap();
+        log.write_all_at(&begin, u64::try_from(found.scan_end - base).unwrap()).unwrap();
+        found.scan_end
     }
 
     /// The question that the case was made for.
