@@ -30,7 +30,12 @@ pub const EXIT_COULD_NOT_RUN: u8 = 3;
 /// It reads the broker's store directory and logs; it never writes below the store and never takes the broker's lock.
 /// Without a command it does what `serve` does.
 #[derive(Debug, Parser)]
-#[command(name = "rocketmq-store-exporter", version, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "rocketmq-store-exporter",
+    version,
+    propagate_version = true,
+    args_conflicts_with_subcommands = true
+)]
 pub struct Cli {
     /// Flags of `serve` when no command is given.
     #[command(flatten)]

@@ -25,6 +25,11 @@ fn version_names_program_and_release() {
     let output = run(&["--version"]);
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(stdout(&output), format!("rocketmq-store-exporter {}\n", env!("CARGO_PKG_VERSION")));
+    for command in ["serve", "preview", "compare", "inspect", "check-config", "demo"] {
+        let output = run(&[command, "--version"]);
+        let expected = format!("rocketmq-store-exporter-{command} {}\n", env!("CARGO_PKG_VERSION"));
+        assert_eq!((output.status.code(), stdout(&output)), (Some(0), expected));
+    }
 }
 
 #[test]

@@ -9,6 +9,8 @@ mod page_texts;
 mod recovery_case;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::Path;
 
 use recovery_case::Case;
 use rocketmq_store_exporter::broker::release::VersionSource;
@@ -88,10 +90,11 @@ fn made_by_hand() -> BTreeMap<&'static str, Preview> {
     std::fs::write(config.join("topics.json"), "{\"topicConfigTable\":{").unwrap();
     let without_backup = preview(&case, all, &unlimited);
     assert!(without_backup.forecast.start.starts(), "the backup is missing, which counts as empty");
+    found.insert("TABLE_LOST", without_backup);
     std::fs::write(config.join("topics.json.bak"), [0; 200]).unwrap();
     let without = preview(&case, all, &unlimited);
     assert_eq!(without.forecast.start.exit_code, Some(255));
-    assert_eq!(without.forecast.start.path.as_deref(), Some(std::path::Path::new("config/topics.json")));
+    assert_eq!(without.forecast.start.path.as_deref(), Some(Path::new("config/topics.json")));
     found.insert("TABLE_UNREADABLE", without);
     std::fs::rename(config.join("topics.json"), config.join("delayOffset.json")).unwrap();
     std::fs::rename(config.join("topics.json.bak"), config.join("delayOffset.json.bak")).unwrap();
@@ -207,4 +210,26 @@ fn without_properties_a_watcher_goes_by_the_lengths_of_the_files_that_are_there(
     assert_eq!((found.forecast.verdict, found.forecast.totals.units_lost), (Verdict::IndexLoss, Some(109)));
     assert_eq!(found.assumed.overrides["mappedFileSizeCommitLog"], "16384");
     assert_eq!(found.assumed.overrides["mappedFileSizeConsumeQueue"], "200");
+}
+
+#[test]
+fn the_list_of_findings_is_the_catalogue() {
+    let mut list = "# Findings of the preview\n\n\
+        What `findings` in the answers of `preview` and `/api/v1/preview` can hold, worst first. Numbers and names of the store at hand are in \
+        `summary` and `evidence`.\n\n\
+        | id | severity | releases | what it means |\n|---|---|---|---|\n"
+        .to_owned();
+    for kind in CATALOGUE {
+        let upstream = kind.upstream.map_or_else(String::new, |upstream| {
+            format!(" ([{upstream}](https://github.com/{}))", upstream.replace('#', "/issues/"))
+        });
+        let severity = kind.severity.as_str();
+        writeln!(list, "| `{}` | {severity} | {} | {}{upstream} |", kind.id, kind.releases, kind.help)
+            .unwrap();
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("alerts/findings.md");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &list).unwrap();
+    }
+    assert_eq!(list, std::fs::read_to_string(&path).unwrap_or_default());
 }

@@ -304,8 +304,14 @@ fn a_store_can_be_looked_at_once() {
         .map(|queue| queue["max_offset"].as_i64().unwrap() - queue["min_offset"].as_i64().unwrap())
         .sum();
     assert_eq!(units, 278);
+    std::fs::write(killed.case.root().join("dledger-n0/data/notes"), "none").unwrap();
     let text = String::from_utf8(killed.run(&["inspect"]).stdout).unwrap();
-    assert!(text.contains("Log           0 to 103831, 7 files, 0 gaps"), "{text}");
+    for line in [
+        "Log           0 to 103831, 7 files, 0 gaps",
+        "Invalid file  dledger-n0/data/notes (foreign_name, 4 bytes)",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
     assert_eq!(killed.run(&["inspect", "--format", "xml", "--mode", "raft"]).status.code(), Some(2));
     let nowhere = Command::new(env!("CARGO_BIN_EXE_rocketmq-store-exporter"))
         .args(["inspect", "--store.path", "/nonexistent"])

@@ -8,7 +8,9 @@ mod site;
 
 use std::fs;
 
-use axum::http::StatusCode;
+use axum::http::{Request, StatusCode, header};
+use http_body_util::BodyExt;
+use serde_json::Value;
 use site::Site;
 
 #[tokio::test]
@@ -92,6 +94,18 @@ async fn a_bad_parameter_is_named_and_a_bad_path_is_not_found() {
     }
     let (status, body) = site.json("/api/v2").await;
     assert_eq!((status, &body["error"]), (StatusCode::NOT_FOUND, &"not_found".into()));
+}
+
+#[tokio::test]
+async fn what_would_change_something_is_refused() {
+    let site = Site::seen(|_| {});
+    for path in ["/", "/metrics", "/api/v1/events", "/-/healthy"] {
+        let response = site.answer(Request::post(path)).await;
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert_eq!(response.headers()[header::ALLOW], "GET,HEAD", "{path}");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["error"], "method_not_allowed", "{path}");
+    }
 }
 
 #[tokio::test]

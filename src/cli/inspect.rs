@@ -16,6 +16,8 @@ use crate::preview::text_table::{Lean, printable, table};
 use crate::store::layout::RootState;
 use crate::web::{picture_json, queue_json};
 
+/// Files that are shown to people of which there should be none.
+const FILES: usize = 10;
 /// Queues that are shown to people.
 const QUEUES: usize = 40;
 
@@ -102,6 +104,14 @@ fn text(picture: &Picture, width: usize) -> String {
     fact("Not indexed", log.lag_bytes.map_or_else(|| "?".to_owned(), |bytes| counted(bytes, "byte")));
     let rows = &picture.queues.rows;
     fact("Queues", format!("{}, of messages up to {}", rows.len(), known(picture.queues.max_physical)));
+    for file in log.invalid.iter().take(FILES) {
+        let path = file.path.strip_prefix(&picture.root).unwrap_or(&file.path);
+        let path = printable(&path.to_string_lossy());
+        fact("Invalid file", format!("{path} ({}, {})", file.reason.as_str(), counted(file.len, "byte")));
+    }
+    if log.invalid.len() > FILES {
+        fact("Invalid file", format!("… {} more", log.invalid.len() - FILES));
+    }
     for (collector, state) in &picture.collectors {
         if let Some(error) = &state.error {
             fact(collector.as_str(), printable(error));

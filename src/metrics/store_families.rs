@@ -9,11 +9,11 @@ use super::families::{Families, signed};
 use crate::inspect::log_end::TailState;
 use crate::inspect::metadata::TopicClass;
 use crate::observe::observer::Observer;
-use crate::observe::picture::{BadQueue, DiskArea, Log, Picture, QueueSums, Queues, Reclaimable};
+use crate::observe::picture::{BadQueue, DiskArea, Log, Picture, QueueRow, QueueSums, Queues, Reclaimable};
 use crate::observe::shrinkage::Explained;
 use crate::store::layout::{LogKind, QueueKind};
 use crate::store::segments::InvalidReason;
-use crate::units::EpochMillis;
+use crate::units::{EpochMillis, PhysicalOffset};
 
 /// The topic that stands for all those beyond the limit.
 const OTHER: &str = "__other__";
@@ -244,7 +244,14 @@ fn topic_sample(families: &mut Families, topic: &str, sums: &QueueSums, lag: u64
 fn bad_queues(families: &mut Families, picture: &Picture, limit: usize) {
     let mut bad: Vec<_> =
         picture.queues.rows.iter().filter_map(|row| row.bad.map(|reason| (reason, row))).collect();
-    bad.sort_by_key(|(reason, row)| (*reason, row.topic.clone(), row.queue, row.format));
+    // Of those that point behind the log the ones that point farthest first; the other reasons have no measure.
+    let excess = |reason, row: &QueueRow| match reason {
+        BadQueue::BeyondLogEnd => row.max_physical,
+        _ => PhysicalOffset(0),
+    };
+    bad.sort_by_key(|(reason, row)| {
+        (*reason, Reverse(excess(*reason, row)), row.topic.clone(), row.queue, row.format)
+    });
     for (reason, row) in bad.iter().take(limit) {
         families.set(&m::BAD_QUEUE, &[&row.topic, &row.queue.to_string(), reason.as_str()], 1.0);
     }

@@ -62,6 +62,12 @@ impl Feed {
         });
     }
 
+    /// Number of the newest entry that there ever was; 0 without any.
+    #[must_use]
+    pub fn last_seq(&self) -> u64 {
+        self.last_seq
+    }
+
     /// Entries behind number `seq`, oldest first.
     pub fn since(&self, seq: u64) -> impl DoubleEndedIterator<Item = &FeedEntry> {
         self.entries.iter().filter(move |entry| entry.seq > seq)

@@ -41,8 +41,13 @@ pub enum RecoveryError {
     #[error("budget used up")]
     Budget,
     /// The broker's own recovery ends here with an exception (R3): told by its text.
-    #[error("{0}")]
-    Exception(String),
+    #[error("{text}")]
+    Exception {
+        /// What it says.
+        text: String,
+        /// The file because of which, where there is one.
+        path: Option<PathBuf>,
+    },
     /// What the broker does from here on cannot be told: the reason.
     #[error("{0}")]
     Unknown(String),
@@ -60,7 +65,22 @@ impl RecoveryError {
     /// What `Long.parseLong` throws for a text that is no number.
     #[must_use]
     pub fn number_format(text: &str) -> Self {
-        Self::Exception(format!("NumberFormatException: For input string: \"{text}\""))
+        Self::exception(format!("NumberFormatException: For input string: \"{text}\""))
+    }
+
+    /// An exception that no single file is to blame for.
+    #[must_use]
+    pub fn exception(text: impl Into<String>) -> Self {
+        Self::Exception { text: text.into(), path: None }
+    }
+
+    /// The same because of a file.
+    #[must_use]
+    pub fn because_of(self, path: PathBuf) -> Self {
+        match self {
+            Self::Exception { text, .. } => Self::Exception { text, path: Some(path) },
+            other => other,
+        }
     }
 }
 

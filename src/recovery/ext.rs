@@ -39,7 +39,8 @@ pub enum Saved {
 impl ExtQueue {
     fn size_at(&self, disk: &Disk, file: usize, at: i64) -> Result<i64, RecoveryError> {
         if at + 2 > self.list.file_len {
-            return Err(RecoveryError::Exception("BufferUnderflowException".to_owned()));
+            let path = self.list.files[file].path();
+            return Err(RecoveryError::exception("BufferUnderflowException").because_of(path));
         }
         let bytes = self.list.files[file].bytes(disk, at, 2)?;
         Ok(bytes.first_chunk().map_or(0, |size| i64::from(i16::from_be_bytes(*size))))
@@ -58,7 +59,8 @@ impl ExtQueue {
             if size > 0 {
                 within += size;
                 if within > self.list.file_len {
-                    return Err(RecoveryError::Exception("IllegalArgumentException".to_owned()));
+                    let path = self.list.files[at].path();
+                    return Err(RecoveryError::exception("IllegalArgumentException").because_of(path));
                 }
             } else if at < last {
                 (at, within) = (at + 1, 0);

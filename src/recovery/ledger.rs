@@ -103,9 +103,10 @@ impl Ledger {
     /// As [`Disk::bytes`], and the exceptions and the exit that the library ends with.
     pub fn recover(&mut self, disk: &Disk) -> Result<(), RecoveryError> {
         for (list, what) in [(&self.data, "data"), (&self.index, "index")] {
-            if list.files.windows(2).any(|pair| pair[1].base - pair[0].base != list.file_len) {
+            let is_apart = |pair: &&[ListedFile]| pair[1].base - pair[0].base != list.file_len;
+            if let Some(pair) = list.files.windows(2).find(is_apart) {
                 let text = format!("check {what} file order failed before recovery");
-                return Err(RecoveryError::Exception(text));
+                return Err(RecoveryError::exception(text).because_of(pair[1].path()));
             }
         }
         let Some(last) = self.data.files.last().map(|file| (file.base, file.path())) else {
@@ -286,7 +287,7 @@ impl Ledger {
             Ok(checkpoint) => checkpoint.committed_index,
             Err(LedgerCheckpointError::Form(_)) => None,
             Err(LedgerCheckpointError::Number { value, .. }) => {
-                return Err(RecoveryError::number_format(&value));
+                return Err(RecoveryError::number_format(&value).because_of(self.checkpoint.clone()));
             }
         };
         let Some(committed) = committed else { return Ok(()) };
@@ -297,7 +298,7 @@ impl Ledger {
         if index < self.begin_index {
             // The first file holds newer entries than the last one: files stand under each other's names.
             let text = format!("{index} should be gt {}, ledgerBeginIndex may be revised", self.begin_index);
-            return Err(RecoveryError::Exception(text));
+            return Err(RecoveryError::exception(text));
         }
         let at = index * INDEX_UNIT;
         let Some(file) = self.index.find(at, at == 0) else { return Ok(()) };

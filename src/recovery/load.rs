@@ -126,9 +126,9 @@ impl<'a> Load<'a> {
     pub fn run(&mut self) -> Result<Option<Refusal>, RecoveryError> {
         match self.steps() {
             Ok(refusal) => Ok(refusal),
-            Err(exception @ RecoveryError::Exception(_)) => {
-                self.tell(&exception);
-                Ok(Some(self.refused("LOAD_EXCEPTION", None)))
+            Err(RecoveryError::Exception { text, path }) => {
+                self.tell(&text);
+                Ok(Some(self.refused("LOAD_EXCEPTION", path)))
             }
             Err(RecoveryError::Exit { path, .. }) => {
                 let is_ledger = self.setting.mode == LogKind::DLedger;
@@ -477,7 +477,8 @@ impl<'a> Load<'a> {
             let magic = last.bytes(self.disk, last.wrote + 4, 4)?;
             if magic != MAGIC_BLANK.to_be_bytes() {
                 if rules.maps_read_only && self.setting.conf.write_without_mmap {
-                    return Err(RecoveryError::Exception("ReadOnlyBufferException".to_owned()));
+                    let exception = RecoveryError::exception("ReadOnlyBufferException");
+                    return Err(exception.because_of(last.path()));
                 }
                 let rest = i32::try_from(file_len - last.wrote).unwrap_or(i32::MAX);
                 last.write(self.disk, &[rest.to_be_bytes(), MAGIC_BLANK.to_be_bytes()].concat())?;

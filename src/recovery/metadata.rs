@@ -51,6 +51,15 @@ impl Tables<'_> {
     /// # Errors
     /// A table that cannot be read for another reason than its content; one of which it is not known whether the broker takes it.
     pub fn load_before_store(&self, disk: &Disk) -> Result<Option<Refusal>, RecoveryError> {
+        for table in self.read_before_store() {
+            if let Some(path) = self.load(&format!("{table}.json"), disk)? {
+                return Ok(Some(refusal(path, self.rules.exit_without_tables)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn read_before_store(&self) -> impl Iterator<Item = &'static str> {
         let is_5 = self.rules.has_batch_queues;
         let order = [
             Some("topics"),
@@ -60,12 +69,19 @@ impl Tables<'_> {
             Some("consumerFilter"),
             is_5.then_some("consumerOrderInfo"),
         ];
-        for table in order.into_iter().flatten() {
-            if let Some(path) = self.load(&format!("{table}.json"), disk)? {
-                return Ok(Some(refusal(path, self.rules.exit_without_tables)));
-            }
-        }
-        Ok(None)
+        order.into_iter().flatten()
+    }
+
+    /// Tables that are damaged and have no backup: the broker starts with empty ones in their place.
+    pub fn lost(&self) -> impl Iterator<Item = PathBuf> {
+        let files = self.read_before_store().chain(["delayOffset"]).map(|table| format!("{table}.json"));
+        files
+            .filter(|file| {
+                let path = self.path(file);
+                matches!(self.copy(&path), Ok(Copy::Damaged))
+                    && matches!(self.copy(&backup(&path)), Ok(Copy::Nothing))
+            })
+            .map(|file| Path::new("config").join(file))
     }
 
     /// The same for the offsets of delayed messages, which are read once the store is loaded.

@@ -328,13 +328,13 @@ fn after_start(
     load.reput(if waits { end.min(load.confirm) } else { end })?;
     match load.correct_min_after_dispatch() {
         // The group's leader has no broker then that serves as one; its process goes on.
-        Err(RecoveryError::Exception(text)) if setting.mode == LogKind::DLedger => {
+        Err(RecoveryError::Exception { text, .. }) if setting.mode == LogKind::DLedger => {
             found.not_modelled.push(format!(
                 "once dispatch has caught up, the search for the queues' minima fails: {text}"
             ));
         }
-        Err(RecoveryError::Exception(_)) => {
-            let refusal = Refusal { exit_code: EXIT_START_FAILED, reason: "START_EXCEPTION", path: None };
+        Err(RecoveryError::Exception { path, .. }) => {
+            let refusal = Refusal { exit_code: EXIT_START_FAILED, reason: "START_EXCEPTION", path };
             found.start = start(Some(&refusal));
         }
         other => other?,

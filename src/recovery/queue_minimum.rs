@@ -110,8 +110,8 @@ impl Queue {
         let (last_base, last_wrote) = (self.list.files[last_at].base, self.list.files[last_at].wrote);
         if last_wrote < UNIT {
             if rules.fails_on_empty_queue_file {
-                let text = "IllegalArgumentException: newPosition < 0".to_owned();
-                return Err(RecoveryError::Exception(text));
+                let exception = RecoveryError::exception("IllegalArgumentException: newPosition < 0");
+                return Err(exception.because_of(self.list.files[last_at].path()));
             }
         } else if self.physical_at(disk, last_at, last_wrote - UNIT)? < min {
             self.min_position = last_base + last_wrote;

@@ -311,7 +311,7 @@ impl<'a> QueueTable<'a> {
         let place = match self.place(topic, id) {
             Some(place) => place,
             None => {
-                let kind = self.kinds.get(topic).map_err(|text| RecoveryError::Exception(text.to_owned()))?;
+                let kind = self.kinds.get(topic).map_err(RecoveryError::exception)?;
                 self.make(topic, id, kind == QueueKind::Batch)
             }
         };

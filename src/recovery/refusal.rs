@@ -45,7 +45,7 @@ impl Load<'_> {
                 self.refused("FILE_WRONG_LENGTH", Some(path))
             }
             LoadFailure::Name(path) => {
-                self.tell(&RecoveryError::number_format(&file_name(&path)));
+                self.tell(&RecoveryError::number_format(&file_name(&path)).to_string());
                 self.refused("FILE_FOREIGN_NAME", Some(path))
             }
         }
@@ -65,14 +65,14 @@ impl Load<'_> {
         match failure {
             QueueLoadFailure::File(failure) => self.file_refused(failure),
             QueueLoadFailure::Kind { path, wrong } => {
-                self.tell(&RecoveryError::Exception(wrong.exception));
+                self.tell(&wrong.exception);
                 self.refused(wrong.reason, Some(path))
             }
         }
     }
 
     /// The line with which load ends by an exception.
-    pub(super) fn tell(&mut self, exception: &RecoveryError) {
+    pub(super) fn tell(&mut self, exception: &str) {
         self.lines.push(LogLine::new("ERROR", format!("load exception {exception}")));
     }
 }

@@ -394,7 +394,7 @@ impl Replay<'_, '_> {
                 Met::Message(record, bytes) => {
                     let is_repeated = self.is_repeated(&reading, &mut slots, record);
                     match self.dispatch(&reading, record, bytes, is_repeated) {
-                        Err(RecoveryError::Exception(_)) => {
+                        Err(RecoveryError::Exception { .. }) => {
                             is_stuck = true;
                             return Ok(Go::Stop);
                         }

@@ -5,6 +5,7 @@
 
 use super::any_queue::AnyQueue;
 use super::disk::RecoveryError;
+use super::file_list::ListedFile;
 use super::forecast::LogLine;
 use super::load::{Load, Setting};
 use super::parse::{Checks, Parsed, Parser};
@@ -112,7 +113,8 @@ impl Load<'_> {
     }
 
     fn compensate(&mut self) -> Result<(), RecoveryError> {
-        let exception = |text: &str| Err(RecoveryError::Exception(text.to_owned()));
+        let exception =
+            |text: &str, file: &ListedFile| Err(RecoveryError::exception(text).because_of(file.path()));
         let checks = Checks { crc: true, dup_info: self.setting.conf.duplication_enable };
         let mut offset = match self.confirm_offset() {
             -1 => 0,
@@ -137,10 +139,10 @@ impl Load<'_> {
                 break;
             }
             if size < 0 {
-                return exception("IllegalArgumentException: newLimit < 0");
+                return exception("IllegalArgumentException: newLimit < 0", file);
             }
             if size < 8 {
-                return exception("IndexOutOfBoundsException");
+                return exception("IndexOutOfBoundsException", file);
             }
             let magic = reader.i32().unwrap_or_default().cast_unsigned();
             if magic == MAGIC_BLANK {
@@ -148,7 +150,7 @@ impl Load<'_> {
                 continue;
             }
             if magic != MAGIC_V1 {
-                return exception("Unknown magicCode");
+                return exception("Unknown magicCode", file);
             }
             let bytes = file.bytes(self.disk, within, size)?;
             let rest = bytes.len();

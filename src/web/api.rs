@@ -104,9 +104,9 @@ pub(super) async fn events(State(shared): State<Shared>, query: Pairs) -> Result
         })?,
     };
     let observer = shared.observer();
-    let events: Vec<_> = observer.memory.feed.since(since).collect();
-    let last = events.last().map_or(since, |entry| entry.seq);
-    Ok(Json(json!({ "events": events, "last_seq": last })))
+    let feed = &observer.memory.feed;
+    let events: Vec<_> = feed.since(since).collect();
+    Ok(Json(json!({ "events": events, "last_seq": feed.last_seq() })))
 }
 
 pub(super) async fn history(State(shared): State<Shared>, query: Pairs) -> Result<Json<Value>, ApiError> {

@@ -40,6 +40,9 @@ pub enum ApiError {
     /// No such path.
     #[error("no such path")]
     NotFound,
+    /// A method that is neither GET nor HEAD.
+    #[error("only GET and HEAD are answered")]
+    Method,
     /// The store has not been looked at yet, or there is none.
     #[error("the store has not been seen yet; /api/v1/store says what stands there")]
     NotYet,
@@ -66,6 +69,7 @@ impl IntoResponse for ApiError {
         let (status, word) = match &self {
             Self::Parameter { .. } | Self::Question(_) => (StatusCode::BAD_REQUEST, "bad_parameter"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::Busy => (StatusCode::TOO_MANY_REQUESTS, "busy"),
             Self::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),

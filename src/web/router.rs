@@ -66,6 +66,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/api/v1/preview", get(answers::preview))
         .route("/api/v1/compare", get(answers::compare))
         .fallback(|| async { ApiError::NotFound })
+        .method_not_allowed_fallback(|| async { ApiError::Method })
         .layer(from_fn_with_state(Arc::clone(&shared.vitals), health::count_panics))
         .layer(CompressionLayer::new())
         .layer(from_fn_with_state(Arc::clone(&shared.access), guard))

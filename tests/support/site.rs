@@ -105,6 +105,10 @@ impl Site {
         for (name, value) in headers {
             request = request.header(name, *value);
         }
+        self.answer(request).await
+    }
+
+    pub async fn answer(&self, request: axum::http::request::Builder) -> Response {
         self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
     }
 
