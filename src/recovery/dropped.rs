@@ -9,9 +9,10 @@ use super::pieces::{Go, Met, Reading, Records};
 use super::record::Names;
 use super::release::READS_MOST;
 use crate::broker::BrokerConf;
-use crate::format::ledger_entry::LEDGER_HEADER_LEN;
 use crate::format::message::{MAGIC_V1, MAGIC_V2};
 
+/// Bytes of an entry in front of its message.
+pub(super) const ENTRY_HEAD: i64 = 48;
 /// Bytes in which the next message is looked for at one go. Nothing but zeros in them is taken for the end of what was written.
 const PIECE: i64 = 64 << 10;
 
@@ -54,9 +55,8 @@ impl Dropped {
                     Ok(Go::On)
                 }
                 Met::Blank { reaches_end: true } => Ok(Go::Stop),
-                Met::Blank { .. } | Met::Fail(_) => {
-                    Ok(next_magic(disk, list, file, records, at + 1)?.map_or(Go::Stop, Go::To))
-                }
+                Met::Blank { .. } => within_or_behind(disk, list, file, records, at),
+                Met::Fail(_) => Ok(next_magic(disk, list, file, records, at + 1)?.map_or(Go::Stop, Go::To)),
             })?;
         }
         // Asked last: what was counted is there by now.
@@ -65,6 +65,22 @@ impl Dropped {
         }
         Ok(dropped)
     }
+}
+
+/// Where to go on at what reads as filler and does not reach the end of the segment: at the message of an entry of which the head
+/// alone is damaged, or at the next one.
+pub(super) fn within_or_behind(
+    disk: &Disk,
+    list: &FileList,
+    file: &ListedFile,
+    records: Records,
+    at: i64,
+) -> Result<Go, RecoveryError> {
+    Ok(match next_magic(disk, list, file, records, at)? {
+        // Of a filler among messages the magic is that of a filler.
+        Some(next) if next == at => Go::To(at + ENTRY_HEAD),
+        next => next.map_or(Go::Stop, Go::To),
+    })
 }
 
 /// The next position at or behind `from` at which a message's magic stands in its place.
@@ -77,7 +93,7 @@ pub(super) fn next_magic(
 ) -> Result<Option<i64>, RecoveryError> {
     let lead = match records {
         Records::Messages => 4,
-        Records::Entries => 4 + i64::try_from(LEDGER_HEADER_LEN).unwrap_or(48),
+        Records::Entries => 4 + ENTRY_HEAD,
     };
     let magics = [MAGIC_V1, MAGIC_V2].map(u32::to_be_bytes);
     let mut at = from;

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::any_queue::AnyQueue;
 use super::disk::{Disk, RecoveryError};
-use super::dropped::next_magic;
+use super::dropped::{ENTRY_HEAD, next_magic, within_or_behind};
 use super::file_list::{FileList, ListedFile};
 use super::memory::{LastMessage, PartMark, Within};
 use super::parse::{Checks, Parser};
@@ -19,8 +19,6 @@ use super::record::{Names, Record};
 use super::replay::{Walk, slot_of};
 use super::tally::{Pointed, Tally};
 use crate::format::cq_unit::PRE_BLANK_SIZE;
-
-const HEAD: i64 = 48;
 
 /// What is missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -173,7 +171,7 @@ impl Search<'_, '_> {
         let Some(cut) = self.cut.filter(|cut| *cut > range.start) else { return Ok(starts) };
         for file in &list.files {
             // The head of an entry may stand before the cut, and its message behind it.
-            let from = (cut - HEAD - file.base).max(0);
+            let from = (cut - ENTRY_HEAD - file.base).max(0);
             let end = range.end.min(file.base.saturating_add(list.file_len)) - file.base;
             if from >= end {
                 continue;
@@ -267,7 +265,11 @@ impl Search<'_, '_> {
             }
             Met::Blank { reaches_end: true } => Ok(Go::Stop),
             // What cannot be read may still have messages behind it.
-            Met::Blank { .. } | Met::Fail(_) => {
+            Met::Blank { .. } => {
+                was_found = true;
+                within_or_behind(self.disk, list, file, records, place)
+            }
+            Met::Fail(_) => {
                 was_found = true;
                 Ok(next_magic(self.disk, list, file, records, place + 1)?.map_or(Go::Stop, Go::To))
             }
