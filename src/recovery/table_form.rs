@@ -134,24 +134,26 @@ pub fn read(name: &str, release: Release, text: &[u8]) -> Option<Value> {
 }
 
 /// Whether a text that is no JSON has what fastjson takes all the same: a comment, a single quote, a bare word for a key, a comma
-/// too many or too few, an odd number, a control character or `\x` within a string. Releases differ in which of these they take.
+/// too many or too few, an odd number, a control character or `\x` within a string. Releases differ in which of these they take. A
+/// word that no colon follows, and a string that is not closed, none takes.
 #[must_use]
 pub fn is_lenient(text: &[u8]) -> bool {
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
-    let (mut in_string, mut is_escaped, mut before) = (false, false, b' ');
-    for byte in text.iter().copied() {
+    let (mut in_string, mut is_escaped, mut is_odd_string, mut before) = (false, false, false, b' ');
+    for (at, byte) in text.iter().copied().enumerate() {
         if in_string {
-            if (byte < b' ' && byte != 0) || (is_escaped && byte == b'x') {
+            is_odd_string |= (byte < b' ' && byte != 0) || (is_escaped && byte == b'x');
+            in_string = byte != b'"' || is_escaped;
+            if !in_string && is_odd_string {
                 return true;
             }
-            in_string = byte != b'"' || is_escaped;
             is_escaped = byte == b'\\' && !is_escaped;
             before = b'"';
             continue;
         }
         let is_odd = match before {
             b',' if matches!(byte, b'}' | b']') => true,
-            b'{' | b',' => byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'$' | b','),
+            b'{' | b',' => byte == b',' || is_bare_key(&text[at..]),
             b':' => matches!(byte, b'N' | b'u' | b'+'),
             b'0' if byte.is_ascii_digit() => true,
             b'}' | b']' | b'"' | b'0'..=b'9' => byte == b'"',
@@ -168,6 +170,14 @@ pub fn is_lenient(text: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// Whether a word without quotes begins here, with a colon behind it.
+fn is_bare_key(text: &[u8]) -> bool {
+    let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'.' | b'-');
+    let len = text.iter().take_while(|byte| is_of_word(byte)).count();
+    let begins = text.first().is_some_and(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'$'));
+    begins && text[len..].iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':')
 }
 
 impl Form {

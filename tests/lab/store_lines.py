@@ -41,15 +41,16 @@ UNCREATABLE = re.compile(r"Failed to create file |create mappedFile exception|\[
 def line_differences(found, said, copy, root):
     """Level and text of each line that comes more often in one of both, with both numbers."""
     foretold, notes = found["log"], found["not_modelled"]
+    if found["start"]["outcome"] != "starts":
+        # The number is that of whatever was loaded until then.
+        said = [(level, text) for level, text in said if not text.startswith("load over")]
+        foretold = [line for line in foretold if not line["text"].startswith("load over")]
     ours, theirs = collections.Counter(), collections.Counter()
     for line in foretold:
         ours[line["level"], line["text"]] += line["count"]
     for level, text in said:
         text = text.replace(str(copy), str(root))
         if level == "INFO" and not PHASE.match(text):
-            continue
-        if found["start"]["outcome"] != "starts" and text.startswith("load over"):
-            # The number is that of whatever was loaded until then.
             continue
         if LEFT_OUT.match(text) or (UNCREATABLE.match(text) and any("cannot be created" in note for note in notes)):
             continue
