@@ -330,28 +330,22 @@ impl Scene<'_> {
         found
     }
 
-    /// Committed offsets beyond the end that the queues will have.
-    fn tables<'b>(&'b self, rules: &'b Rules) -> Tables<'b> {
-        let question = &self.assumption.question;
-        Tables { root: &self.assumption.layout.root, conf: &question.conf, release: question.release, rules }
-    }
-
     fn lost_tables(&self) -> Option<Finding> {
-        let rules = self.rules()?;
-        let lost: Vec<_> =
-            self.tables(&rules).lost().map(|path| path.to_string_lossy().into_owned()).collect();
+        let lost: Vec<_> = self.forecast.files.lost.iter().map(|path| path.to_string_lossy()).collect();
         (!lost.is_empty()).then(|| {
-            let summary = format!(
-                "damaged and without a backup: {}; the broker starts without what stood there",
-                lost.join(", ")
-            );
+            let names = lost.join(", ");
+            let summary =
+                format!("damaged and without a backup: {names}; the broker starts without what stood there");
             Finding::new(&finding::TABLE_LOST, summary, &[("paths", json!(lost))])
         })
     }
 
+    /// Committed offsets beyond the end that the queues will have.
     fn offsets(&self) -> Option<Finding> {
+        let question = &self.assumption.question;
         let rules = self.rules()?;
-        let tables = self.tables(&rules);
+        let (root, release) = (&self.assumption.layout.root, question.release);
+        let tables = Tables { root, conf: &question.conf, release, rules: &rules };
         let offsets = metadata::consumer_offsets(&tables.get(tables.consumer_offsets())?);
         let ends: std::collections::HashMap<(&str, i32), i64> =
             self.forecast.queues.iter().map(|queue| ((&*queue.topic, queue.queue), next_of(queue))).collect();

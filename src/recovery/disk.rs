@@ -109,6 +109,7 @@ pub struct Disk {
     unlinked: Mutex<BTreeSet<PathBuf>>,
     absent: Mutex<BTreeSet<PathBuf>>,
     created: Mutex<BTreeSet<PathBuf>>,
+    lost: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl Disk {
@@ -307,6 +308,17 @@ impl Disk {
     #[must_use]
     pub fn bytes_read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
+    }
+
+    /// A table is damaged and has no backup: the broker goes on with an empty one.
+    pub fn note_lost(&self, table: PathBuf) {
+        lock(&self.lost).insert(table);
+    }
+
+    /// Tables that are lost so.
+    #[must_use]
+    pub fn lost(&self) -> Vec<PathBuf> {
+        lock(&self.lost).iter().cloned().collect()
     }
 
     /// Something vanished under the forecast.

@@ -274,6 +274,9 @@ pub struct FilesForecast {
     /// New.
     #[serde(serialize_with = "paths_as_text")]
     pub created: Vec<PathBuf>,
+    /// Tables that are damaged and have no backup: the broker goes on with empty ones.
+    #[serde(skip)]
+    pub lost: Vec<PathBuf>,
 }
 
 /// What load does to the index files.

@@ -51,15 +51,6 @@ impl Tables<'_> {
     /// # Errors
     /// A table that cannot be read for another reason than its content; one of which it is not known whether the broker takes it.
     pub fn load_before_store(&self, disk: &Disk) -> Result<Option<Refusal>, RecoveryError> {
-        for table in self.read_before_store() {
-            if let Some(path) = self.load(&format!("{table}.json"), disk)? {
-                return Ok(Some(refusal(path, self.rules.exit_without_tables)));
-            }
-        }
-        Ok(None)
-    }
-
-    fn read_before_store(&self) -> impl Iterator<Item = &'static str> {
         let is_5 = self.rules.has_batch_queues;
         let order = [
             Some("topics"),
@@ -69,19 +60,12 @@ impl Tables<'_> {
             Some("consumerFilter"),
             is_5.then_some("consumerOrderInfo"),
         ];
-        order.into_iter().flatten()
-    }
-
-    /// Tables that are damaged and have no backup: the broker starts with empty ones in their place.
-    pub fn lost(&self) -> impl Iterator<Item = PathBuf> {
-        let files = self.read_before_store().chain(["delayOffset"]).map(|table| format!("{table}.json"));
-        files
-            .filter(|file| {
-                let path = self.path(file);
-                matches!(self.copy(&path), Ok(Copy::Damaged))
-                    && matches!(self.copy(&backup(&path)), Ok(Copy::Nothing))
-            })
-            .map(|file| Path::new("config").join(file))
+        for table in order.into_iter().flatten() {
+            if let Some(path) = self.load(&format!("{table}.json"), disk)? {
+                return Ok(Some(refusal(path, self.rules.exit_without_tables)));
+            }
+        }
+        Ok(None)
     }
 
     /// The same for the offsets of delayed messages, which are read once the store is loaded.
@@ -120,14 +104,20 @@ impl Tables<'_> {
     /// Loads one; the path of one whose copies are both damaged.
     fn load(&self, file: &str, disk: &Disk) -> Result<Option<PathBuf>, RecoveryError> {
         let path = self.path(file);
-        if matches!(self.copy(&path)?, Copy::Table(_)) {
-            return Ok(None);
-        }
+        let is_damaged = match self.copy(&path)? {
+            Copy::Table(_) => return Ok(None),
+            Copy::Nothing => false,
+            Copy::Damaged => true,
+        };
         if self.rules.unlinks_tables && path.is_file() {
             disk.unlink(path.clone());
         }
-        let is_lost = matches!(self.copy(&backup(&path))?, Copy::Damaged);
-        Ok(is_lost.then_some(path))
+        match self.copy(&backup(&path))? {
+            Copy::Damaged => return Ok(Some(path)),
+            Copy::Nothing if is_damaged => disk.note_lost(path),
+            Copy::Nothing | Copy::Table(_) => {}
+        }
+        Ok(None)
     }
 
     fn copy(&self, path: &Path) -> Result<Copy, RecoveryError> {

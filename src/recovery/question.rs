@@ -413,7 +413,11 @@ fn refused(mode: LogKind, is_clean: bool, refusal: &Refusal) -> Forecast {
 
 fn files(root: &Path, disk: &Disk) -> FilesForecast {
     let (unlinked, created) = disk.changes();
-    FilesForecast { unlinked: relative(root, unlinked), created: relative(root, created) }
+    FilesForecast {
+        unlinked: relative(root, unlinked),
+        created: relative(root, created),
+        lost: relative(root, disk.lost()),
+    }
 }
 
 fn start(refusal: Option<&Refusal>) -> StartForecast {
