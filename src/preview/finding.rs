@@ -95,7 +95,7 @@ catalogue! {
         "The start ends with an exception once the store is loaded: the broker does not serve"
     CONTROLLER_AND_DLEDGER Critical "5.1.1 and later"
         "The broker is told both controller and DLedger mode: it does not start"
-    TABLE_LOST Warning "all"
+    TABLE_LOST Critical "all"
         "A table in config/ is damaged and has no backup: the broker starts with an empty one"
     QUEUE_OFFSETS_REUSED Warning "all"
         "The next messages get queue offsets that others have already had: consumers that are ahead skip them or start anew"
