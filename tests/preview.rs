@@ -231,6 +231,21 @@ fn every_problem_of_a_call_is_told() {
     assert_eq!(output.status.code(), Some(2));
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("recheckReputOffsetFromCQ=true") && told.contains("brokerId=x"), "{told}");
+    for command in ["preview", "compare", "inspect"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_rocketmq-store-exporter"))
+            .env_clear()
+            .args([command, "--format", "yaml"])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let told = String::from_utf8(output.stderr).unwrap();
+        for name in ["store.path", "format"] {
+            assert!(
+                told.lines().any(|line| line.starts_with(&format!("{name}: found "))),
+                "{name} in {told}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::preview::{Format, finish_text, json, read_format, refuse_problems, width};
+use super::preview::{Format, finish_text, json, read_format, read_root, refuse_problems, width};
 use super::{EXIT_COULD_NOT_RUN, EXIT_RAN};
 use crate::app;
 use crate::config::{BrokerMode, Config, Word};
@@ -26,7 +26,7 @@ const QUEUES: usize = 40;
 pub struct InspectFlags {
     /// The broker's storePathRootDir
     #[arg(long = "store.path", value_name = "DIR", env = "ROCKETMQ_STORE_EXPORTER_STORE_PATH")]
-    store_path: PathBuf,
+    store_path: Option<PathBuf>,
     /// The broker's properties file [default: upstream's defaults]
     #[arg(long = "broker.conf", value_name = "FILE", env = "ROCKETMQ_STORE_EXPORTER_BROKER_CONF")]
     broker_conf: Option<PathBuf>,
@@ -44,7 +44,8 @@ impl InspectFlags {
     pub fn run(&self) -> u8 {
         let mut problems = Vec::new();
         let format = read_format(&self.format).map_err(|problem| problems.push(problem)).ok();
-        let mut config = Config::for_store(self.store_path.clone());
+        let root = read_root(self.store_path.as_ref()).map_err(|problem| problems.push(problem));
+        let mut config = Config::for_store(root.unwrap_or_default());
         config.broker.conf.clone_from(&self.broker_conf);
         if let Some(word) = &self.mode {
             config.broker.mode =

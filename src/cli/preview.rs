@@ -30,7 +30,7 @@ const MAX_WIDTH: usize = 120;
 pub struct QuestionFlags {
     /// The broker's storePathRootDir
     #[arg(long = "store.path", value_name = "DIR", env = "ROCKETMQ_STORE_EXPORTER_STORE_PATH")]
-    store_path: PathBuf,
+    store_path: Option<PathBuf>,
     /// Directory that holds store.log, for the release [default: searched beside the store]
     #[arg(long = "logs.path", value_name = "DIR", env = "ROCKETMQ_STORE_EXPORTER_LOGS_PATH")]
     logs_path: Option<PathBuf>,
@@ -111,6 +111,13 @@ pub(super) fn read_format(word: &str) -> Result<Format, Problem> {
     }
 }
 
+/// The store that is meant. Asked for here and not by the parser of flags, so that it is told with all other problems.
+pub(super) fn read_root(given: Option<&PathBuf>) -> Result<PathBuf, Problem> {
+    given.cloned().ok_or_else(|| {
+        problem("store.path", "nothing", "the broker's storePathRootDir, as with --store.path DIR")
+    })
+}
+
 /// The flags, read.
 struct Read {
     asked: Asked,
@@ -147,11 +154,9 @@ impl Problems {
 
 impl QuestionFlags {
     fn read(&self, problems: &mut Problems) -> Read {
-        let mut asked = Asked {
-            root: self.store_path.clone(),
-            broker_conf: self.broker_conf.clone(),
-            ..Asked::default()
-        };
+        let root = problems.take(read_root(self.store_path.as_ref())).unwrap_or_default();
+        let mut asked =
+            Asked { root: root.clone(), broker_conf: self.broker_conf.clone(), ..Asked::default() };
         let given = [("version", &self.broker_version), ("mode", &self.mode)];
         let mut pairs: Vec<(&str, &String)> =
             given.iter().filter_map(|(name, value)| value.as_ref().map(|value| (*name, value))).collect();
@@ -173,7 +178,7 @@ impl QuestionFlags {
         let within = |time: Duration| Instant::now().checked_add(time);
         Read {
             asked,
-            around: app::surroundings(self.logs_path.as_deref(), &self.store_path),
+            around: app::surroundings(self.logs_path.as_deref(), &root),
             format: problems.take(format).unwrap_or(Format::Text),
             budget: Budget {
                 bytes: bytes.and_then(|bytes| problems.take(bytes)),
