@@ -10,6 +10,7 @@ use super::estimate::{Estimate, estimate};
 use super::evidence::{self, Scene};
 use super::finding::Finding;
 use super::remedy::{self, Remedy};
+use crate::recovery::forecast::QueueForecast;
 use crate::recovery::{Budget, Forecast, Question, RecoveryError, Verdict, forecast};
 use crate::store::layout::RootState;
 
@@ -138,7 +139,7 @@ impl Preview {
     #[must_use]
     pub fn listing(mut self, scope: QueueScope) -> Self {
         if scope == QueueScope::Changed {
-            self.forecast.queues.retain(|queue| queue.is_changed() || queue.lacks_units());
+            self.forecast.queues.retain(QueueForecast::is_touched);
             self.forecast.queues.shrink_to_fit();
         }
         self

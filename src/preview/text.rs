@@ -167,8 +167,7 @@ fn findings(text: &mut String, preview: &Preview, width: usize) -> fmt::Result {
 }
 
 fn queues(text: &mut String, preview: &Preview, width: usize) -> fmt::Result {
-    let mut changed: Vec<_> =
-        preview.forecast.queues.iter().filter(|queue| queue.is_changed() || queue.lacks_units()).collect();
+    let mut changed: Vec<_> = preview.forecast.queues.iter().filter(|queue| queue.is_touched()).collect();
     if changed.is_empty() {
         return Ok(());
     }

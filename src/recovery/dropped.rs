@@ -4,15 +4,13 @@ use memchr::memmem;
 
 use super::disk::{Disk, RecoveryError};
 use super::file_list::{FileList, ListedFile};
-use super::parse::{Checks, Parser};
+use super::parse::{Checks, ENTRY_HEAD, Parser};
 use super::pieces::{Go, Met, Reading, Records};
 use super::record::Names;
 use super::release::READS_MOST;
 use crate::broker::BrokerConf;
 use crate::format::message::{MAGIC_V1, MAGIC_V2};
 
-/// Bytes of an entry in front of its message.
-pub(super) const ENTRY_HEAD: i64 = 48;
 /// Bytes in which the next message is looked for at one go. Nothing but zeros in them is taken for the end of what was written.
 const PIECE: i64 = 64 << 10;
 

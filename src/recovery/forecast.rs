@@ -235,10 +235,10 @@ impl QueueForecast {
         self.units_removed > 0 || self.units_added > 0 || end(&self.before) != end(&self.after_load)
     }
 
-    /// Whether messages stay without a unit.
+    /// Whether load changes it, or messages stay without a unit: what is listed where not all queues are.
     #[must_use]
-    pub fn lacks_units(&self) -> bool {
-        self.units_lost.is_some_and(|lost| lost > 0)
+    pub fn is_touched(&self) -> bool {
+        self.is_changed() || self.units_lost.is_some_and(|lost| lost > 0)
     }
 }
 

@@ -11,7 +11,7 @@ use super::file_list::{FileList, ListedFile, Loader};
 use super::forecast::{LogLine, TruncationForecast};
 use super::index::Index;
 use super::ledger::Ledger;
-use super::parse::{Checks, Parsed, Parser};
+use super::parse::{Checks, ENTRY_HEAD, Parsed, Parser};
 use super::pieces::{Reading, Records};
 use super::plan::{FirstMessage, clean_start, file_limit, is_old_enough, raw_first_message, unclean_start};
 use super::queue_kind::QueueKinds;
@@ -219,7 +219,7 @@ impl<'a> Load<'a> {
         let rules = self.setting.rules;
         let head = match records {
             Records::Messages => 0,
-            Records::Entries => 48,
+            Records::Entries => ENTRY_HEAD,
         };
         if records == Records::Entries || rules.matching == Matching::RawTimestamp {
             let bytes = file.bytes(self.disk, head, 128)?;

@@ -9,10 +9,10 @@ use std::ops::Range;
 
 use super::any_queue::AnyQueue;
 use super::disk::{Disk, RecoveryError};
-use super::dropped::{ENTRY_HEAD, next_magic, within_or_behind};
+use super::dropped::{next_magic, within_or_behind};
 use super::file_list::{FileList, ListedFile};
 use super::memory::{LastMessage, PartMark, Within};
-use super::parse::{Checks, Parser};
+use super::parse::{Checks, ENTRY_HEAD, Parser};
 use super::pieces::{Go, Met, Reading, Records};
 use super::queue_table::QueueTable;
 use super::record::{Names, Record};

@@ -106,6 +106,8 @@ pub enum Parsed<'b> {
     Fail(Failure),
 }
 
+/// Bytes of an entry in front of its message, as a distance in the log ([`LEDGER_HEADER_LEN`]).
+pub const ENTRY_HEAD: i64 = 48;
 const DUP_INFO_FAILED: &str = "DupInfo in properties check failed";
 const NO_CHECKSUM: &str = "not found CRC in properties";
 
@@ -188,7 +190,7 @@ impl<'a> Parser<'a> {
         match bytes.get(LEDGER_HEADER_LEN..) {
             Some(body) => match self.message(body, checks, rest.saturating_sub(LEDGER_HEADER_LEN)) {
                 Parsed::Message(mut request) => {
-                    request.head_len = 48;
+                    request.head_len = ENTRY_HEAD;
                     Parsed::Message(request)
                 }
                 // DLedger's check takes whatever is thrown for a message that is none.

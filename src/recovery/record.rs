@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::parse::Request;
-use crate::format::ledger_entry::LEDGER_HEADER_LEN;
+use super::parse::{ENTRY_HEAD, Request};
 use crate::format::message::TransactionType;
 
 /// A message.
@@ -52,7 +51,7 @@ impl Record {
     /// Bytes in front of the message: the head of its DLedger entry.
     #[must_use]
     pub fn head_len(&self) -> i64 {
-        if self.has_head { i64::try_from(LEDGER_HEADER_LEN).unwrap_or(48) } else { 0 }
+        if self.has_head { ENTRY_HEAD } else { 0 }
     }
 
     /// Bytes that it takes in the log, the head of its entry included.
