@@ -1,6 +1,7 @@
 """The program under test, started as an operator would start it beside a broker."""
 
 import json
+import os
 import signal
 import subprocess
 
@@ -9,10 +10,17 @@ from releases import REPOSITORY
 from scrape import answers, fetch
 
 BINARY = REPOSITORY / "target" / "release" / "rocketmq-store-exporter"
+UNIT = REPOSITORY / "deploy" / "systemd" / "rocketmq-store-exporter.service"
 
 
 def build():
     subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=REPOSITORY, check=True, timeout=1800)
+
+
+def _unit_environment():
+    """What the systemd unit sets for the C library; the image's has no such settings."""
+    settings = (line.removeprefix("Environment=") for line in UNIT.read_text().splitlines() if line.startswith("Environment=MALLOC_"))
+    return dict(setting.split("=", 1) for setting in settings)
 
 
 class Exporter:
@@ -34,7 +42,7 @@ class Exporter:
         arguments = ["serve", "--config.file", self.configuration, "--store.path", self.broker.store, "--logs.path", self.broker.logs,
                      "--state.path", self.state, "--broker.conf", self.broker.conf,
                      "--web.listen-address", f"127.0.0.1:{self.port}"]
-        self.child = Child([*self.wrapper, BINARY, *arguments], self.directory / "out", cwd=self.directory)
+        self.child = Child([*self.wrapper, BINARY, *arguments], self.directory / "out", cwd=self.directory, env=os.environ | _unit_environment())
         wait_until(self._is_ready, 30, "the exporter to answer", every=0.02)
         return self
 
