@@ -9,12 +9,14 @@ use super::answer::PreviewError;
 use super::asked::{Asked, Problem};
 use crate::broker::BrokerConf;
 use crate::broker::release::{self, Detected, Places, VersionSource, only_known};
+use crate::format::cq_unit::UNIT_LEN;
 use crate::format::java_properties::JavaProperties;
 use crate::label::label_set;
 use crate::recovery::{Question, Reach, RecoveryError, Shutdown};
 use crate::store::layout::{Layout, LayoutOptions, LogKind, QueueKind, exists};
 use crate::store::lock::{self, LockState};
-use crate::store::segments::Segments;
+use crate::store::queue_files::QueueFiles;
+use crate::store::segments::{Segments, most_common};
 use crate::store::told_file::{self, Links};
 use crate::watch::Releases;
 use crate::watch::lines::LogTail;
@@ -257,16 +259,30 @@ fn properties(asked: &Asked) -> Result<JavaProperties, PreviewError> {
 /// Lengths of segments and of queue files, as the files that are there have them.
 fn lengths(layout: &Layout) -> Vec<(&'static str, u64)> {
     let segments = Segments::list(&layout.log_dirs, None).ok().and_then(|segments| segments.segment_len);
-    let entries = |dir: PathBuf| std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
-    let queues = entries(layout.consumequeue()).flat_map(|topic| entries(topic.path()));
-    let queue_file = queues
-        .flat_map(|queue| entries(queue.path()))
-        .find_map(|file| file.metadata().ok().filter(|metadata| metadata.is_file() && metadata.len() > 0));
-    let found = [
-        ("mappedFileSizeCommitLog", segments),
-        ("mappedFileSizeConsumeQueue", queue_file.map(|metadata| metadata.len())),
-    ];
+    let found =
+        [("mappedFileSizeCommitLog", segments), ("mappedFileSizeConsumeQueue", queue_file_len(layout))];
     found.into_iter().filter_map(|(key, len)| Some((key, len.filter(|len| *len > 0)?))).collect()
+}
+
+/// Queues whose files are looked at.
+const QUEUES_ASKED: usize = 32;
+
+/// The length that the files of most of the first queues by name have, of those that a file can have.
+fn queue_file_len(layout: &Layout) -> Option<u64> {
+    let below = |dir: PathBuf| {
+        let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
+        let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+        paths.sort();
+        paths
+    };
+    let queues = below(layout.consumequeue()).into_iter().flat_map(below);
+    let lens = queues.filter_map(|queue| {
+        let files = QueueFiles::list(&queue).ok()?;
+        // The broker makes whole units of what it is told.
+        let is_whole = usize::try_from(files.file_len).is_ok_and(|len| len % UNIT_LEN == 0);
+        (files.count > 0 && is_whole).then_some(files.file_len)
+    });
+    most_common(lens.take(QUEUES_ASKED))
 }
 
 fn self_id(ledger_dir: &Path) -> Option<String> {
@@ -295,4 +311,27 @@ fn by_log(dir: &Path) -> Option<Detected> {
     let mut told = Releases::default();
     while !tail.poll(&mut |line| told = line.releases.map_or(told, |more| told.narrowed(more))).caught_up {}
     only_known(told.from, told.to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_queue_files_is_that_of_most_queues_whichever_were_made_first() {
+        // A queue with a torn file, one with a length that no file can have, and sound ones.
+        let queues = [("a/0", 240), ("b/0", 338), ("c/0", 200), ("c/1", 200)];
+        for order in [[0, 1, 2, 3], [3, 2, 1, 0]] {
+            let root = tempfile::tempdir().unwrap();
+            std::fs::create_dir(root.path().join("commitlog")).unwrap();
+            for (queue, len) in order.map(|at| queues[at]) {
+                let dir = root.path().join("consumequeue").join(queue);
+                std::fs::create_dir_all(&dir).unwrap();
+                std::fs::File::create(dir.join("00000000000000000000")).unwrap().set_len(len).unwrap();
+            }
+            let asked = Asked { root: root.path().to_owned(), goes_by_files: true, ..Asked::default() };
+            let assumption = Assumption::settle(&asked, &Surroundings::default()).unwrap();
+            assert_eq!(assumption.assumed.overrides["mappedFileSizeConsumeQueue"], "200");
+        }
+    }
 }

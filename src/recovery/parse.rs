@@ -270,13 +270,38 @@ impl<'a> Parser<'a> {
         let len = i32::try_from(read_len).ok()?;
         whole.get_mut(..4)?.copy_from_slice(&len.to_be_bytes());
         let message = Message::decode(&whole).ok()?;
-        if checks.crc && self.force_property_crc {
-            return Some(Parsed::fail());
+        if checks.dup_info
+            && !message.properties.as_bytes().is_empty()
+            && let Some(failed) = dup_info_failure(&message)
+        {
+            return Some(failed);
         }
-        if message.properties.as_bytes().is_empty() || !checks.dup_info {
+        if !checks.crc || !self.force_property_crc {
             return None;
         }
-        dup_info_failure(&message)
+        // Upstream counts the bytes to sum back from the end of the parts: that of another range is as good as never right.
+        let sum = message.property_crc();
+        let lacks_sum = self.property_crc_failure(&sum).filter(|_| self.recorded(&sum).is_none());
+        Some(lacks_sum.unwrap_or_else(Parsed::fail))
+    }
+
+    /// The checksum that the properties have, if it counts as one.
+    fn recorded(&self, sum: &PropertyCrc) -> Option<i32> {
+        let (PropertyCrc::Matches { crc } | PropertyCrc::Differs { recorded: crc, .. }) = sum else {
+            return None;
+        };
+        (*crc > 0 || (*crc == 0 && self.rules.zero_property_crc_counts)).then_some(*crc)
+    }
+
+    fn property_crc_failure(&self, sum: &PropertyCrc) -> Option<Parsed<'static>> {
+        let why = match (self.recorded(sum), sum) {
+            (None, _) | (_, PropertyCrc::Absent) => NO_CHECKSUM.to_owned(),
+            (_, PropertyCrc::Matches { .. }) => return None,
+            (_, PropertyCrc::Differs { recorded, computed }) => {
+                format!("expected CRC={recorded}, actual CRC={computed}")
+            }
+        };
+        Some(Parsed::warn(format!("CommitLog#checkAndDispatchMessage: failed to check message CRC, {why}")))
     }
 
     fn check<'b>(&self, message: &Message<'b>, checks: Checks) -> Parsed<'b> {
@@ -301,20 +326,11 @@ impl<'a> Parser<'a> {
                 delivery = Some(header.store_timestamp.0.wrapping_add(*delay));
             }
         }
-        if checks.crc && self.force_property_crc {
-            let is_one = |crc: i32| crc > 0 || (crc == 0 && self.rules.zero_property_crc_counts);
-            let failed = match message.property_crc() {
-                PropertyCrc::Matches { crc } if is_one(crc) => None,
-                PropertyCrc::Differs { recorded, computed } if is_one(recorded) => {
-                    Some(format!("expected CRC={recorded}, actual CRC={computed}"))
-                }
-                _ => Some(NO_CHECKSUM.to_owned()),
-            };
-            if let Some(why) = failed {
-                return Parsed::warn(format!(
-                    "CommitLog#checkAndDispatchMessage: failed to check message CRC, {why}"
-                ));
-            }
+        if checks.crc
+            && self.force_property_crc
+            && let Some(failed) = self.property_crc_failure(&message.property_crc())
+        {
+            return failed;
         }
         let mut batch = (header.queue_offset.0, 1);
         let mut is_odd = false;

@@ -164,7 +164,8 @@ impl Segments {
     }
 }
 
-fn most_common(lengths: impl Iterator<Item = u64>) -> Option<u64> {
+/// The length above 0 that comes most often, in bytes; of several the longest.
+pub fn most_common(lengths: impl Iterator<Item = u64>) -> Option<u64> {
     let mut counts = std::collections::BTreeMap::new();
     for len in lengths.filter(|len| *len > 0) {
         *counts.entry(len).or_insert(0_usize) += 1;
