@@ -19,7 +19,7 @@ const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
 /// Stands for what the broker would say where a length asks for more memory than it may have.
 pub const HUGE_LENGTH: &str = "java.lang.OutOfMemoryError";
 /// Stands for the error that ends the process where a length is more than an array can have.
-pub const TOO_LONG: &str = "java.lang.OutOfMemoryError: Requested array size exceeds VM limit";
+const TOO_LONG: &str = "java.lang.OutOfMemoryError: Requested array size exceeds VM limit";
 /// Length from which that is possible.
 const HUGE: i32 = 256 << 20;
 /// Longest array of a JVM.
@@ -108,8 +108,6 @@ pub enum Parsed<'b> {
 
 /// Bytes of an entry in front of its message, as a distance in the log ([`LEDGER_HEADER_LEN`]).
 pub const ENTRY_HEAD: i64 = 48;
-const DUP_INFO_FAILED: &str = "DupInfo in properties check failed";
-const NO_CHECKSUM: &str = "not found CRC in properties";
 
 /// Where recovery stops.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -118,21 +116,20 @@ pub struct Failure {
     pub half: i32,
     /// WARN or ERROR line that the broker prints.
     pub line: Option<(&'static str, String)>,
+    /// What it means.
+    pub cause: Cause,
 }
 
-impl Failure {
-    /// Whether an error is thrown that nobody catches before the process ends.
-    #[must_use]
-    pub fn ends_process(&self) -> bool {
-        self.line.as_ref().is_some_and(|(_, text)| text == TOO_LONG)
-    }
-
-    /// Whether a message may be whole there, which only lacks a property that is asked for.
-    #[must_use]
-    pub fn is_of_property(&self) -> bool {
-        let of_property = |text: &str| text.starts_with(DUP_INFO_FAILED) || text.ends_with(NO_CHECKSUM);
-        self.line.as_ref().is_some_and(|(_, text)| of_property(text))
-    }
+/// Why recovery stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cause {
+    /// There is no whole message.
+    #[default]
+    Damage,
+    /// There may be one, which only lacks a property that is asked for.
+    Property,
+    /// An error is thrown that nobody catches before the process ends.
+    OutOfMemory,
 }
 
 impl Parsed<'_> {
@@ -141,7 +138,11 @@ impl Parsed<'_> {
     }
 
     fn warn(text: String) -> Self {
-        Self::Fail(Failure { half: 0, line: Some(("WARN", text)) })
+        Self::warn_of(Cause::Damage, text)
+    }
+
+    fn warn_of(cause: Cause, text: String) -> Self {
+        Self::Fail(Failure { half: 0, line: Some(("WARN", text)), cause })
     }
 }
 
@@ -194,7 +195,7 @@ impl<'a> Parser<'a> {
                     Parsed::Message(request)
                 }
                 // DLedger's check takes whatever is thrown for a message that is none.
-                Parsed::Fail(failure) if failure.ends_process() => Parsed::fail(),
+                Parsed::Fail(Failure { cause: Cause::OutOfMemory, .. }) => Parsed::fail(),
                 other => other,
             },
             None => Parsed::fail(),
@@ -222,7 +223,7 @@ impl<'a> Parser<'a> {
         }
         // Older releases take memory for the length before they look at anything else.
         if !self.rules.checks_bounds && claims_more_than(bytes, LONGEST_ARRAY) {
-            return Parsed::warn(TOO_LONG.to_owned());
+            return Parsed::warn_of(Cause::OutOfMemory, TOO_LONG.to_owned());
         }
         let checks_body = checks.crc && !self.force_property_crc;
         match Message::decode(bytes) {
@@ -251,7 +252,7 @@ impl<'a> Parser<'a> {
                             "[BUG]read total count not equals msg total size. totalSize={total_len}, readTotalCount={read_len}, bodyLen={body_len}, topicLen={topic_len}, propertiesLength={properties_len}"
                         );
                         let half = if self.rules.tells_half_messages { total_len.max(0) } else { 0 };
-                        Parsed::Fail(Failure { half, line: Some(("ERROR", text)) })
+                        Parsed::Fail(Failure { half, line: Some(("ERROR", text)), ..Failure::default() })
                     }
                     // Older releases take memory for it first, and may end for want of it.
                     _ if !self.rules.checks_bounds && claims_more_than(bytes, HUGE) => {
@@ -270,47 +271,35 @@ impl<'a> Parser<'a> {
         let len = i32::try_from(read_len).ok()?;
         whole.get_mut(..4)?.copy_from_slice(&len.to_be_bytes());
         let message = Message::decode(&whole).ok()?;
-        if checks.dup_info
-            && !message.properties.as_bytes().is_empty()
-            && let Some(failed) = dup_info_failure(&message)
-        {
-            return Some(failed);
+        if let Some(text) = dup_info_failure(&message, checks) {
+            return Some(Parsed::warn(text));
         }
         if !checks.crc || !self.force_property_crc {
             return None;
         }
-        // Upstream counts the bytes to sum back from the end of the parts: that of another range is as good as never right.
-        let sum = message.property_crc();
-        let lacks_sum = self.property_crc_failure(&sum).filter(|_| self.recorded(&sum).is_none());
-        Some(lacks_sum.unwrap_or_else(Parsed::fail))
+        match self.property_crc_failure(&message) {
+            Some((Cause::Property, text)) => Some(Parsed::warn(text)),
+            // Upstream counts the bytes to sum back from the end of the parts: of another range, which is as good as never right.
+            _ => Some(Parsed::fail()),
+        }
     }
 
-    /// The checksum that the properties have, if it counts as one.
-    fn recorded(&self, sum: &PropertyCrc) -> Option<i32> {
-        let (PropertyCrc::Matches { crc } | PropertyCrc::Differs { recorded: crc, .. }) = sum else {
-            return None;
-        };
-        (*crc > 0 || (*crc == 0 && self.rules.zero_property_crc_counts)).then_some(*crc)
-    }
-
-    fn property_crc_failure(&self, sum: &PropertyCrc) -> Option<Parsed<'static>> {
-        let why = match (self.recorded(sum), sum) {
-            (None, _) | (_, PropertyCrc::Absent) => NO_CHECKSUM.to_owned(),
-            (_, PropertyCrc::Matches { .. }) => return None,
-            (_, PropertyCrc::Differs { recorded, computed }) => {
-                format!("expected CRC={recorded}, actual CRC={computed}")
+    fn property_crc_failure(&self, message: &Message<'_>) -> Option<(Cause, String)> {
+        let counts = |crc: i32| crc > 0 || (crc == 0 && self.rules.zero_property_crc_counts);
+        let (cause, why) = match message.property_crc() {
+            PropertyCrc::Matches { crc } if counts(crc) => return None,
+            PropertyCrc::Differs { recorded, computed } if counts(recorded) => {
+                (Cause::Damage, format!("expected CRC={recorded}, actual CRC={computed}"))
             }
+            _ => (Cause::Property, "not found CRC in properties".to_owned()),
         };
-        Some(Parsed::warn(format!("CommitLog#checkAndDispatchMessage: failed to check message CRC, {why}")))
+        Some((cause, format!("CommitLog#checkAndDispatchMessage: failed to check message CRC, {why}")))
     }
 
     fn check<'b>(&self, message: &Message<'b>, checks: Checks) -> Parsed<'b> {
         let header = &message.header;
-        if checks.dup_info
-            && !message.properties.as_bytes().is_empty()
-            && let Some(failed) = dup_info_failure(message)
-        {
-            return failed;
+        if let Some(text) = dup_info_failure(message, checks) {
+            return Parsed::warn_of(Cause::Property, text);
         }
         let noted = Noted::of(message);
         let mut delivery = None;
@@ -328,9 +317,9 @@ impl<'a> Parser<'a> {
         }
         if checks.crc
             && self.force_property_crc
-            && let Some(failed) = self.property_crc_failure(&message.property_crc())
+            && let Some((cause, text)) = self.property_crc_failure(message)
         {
-            return failed;
+            return Parsed::warn_of(cause, text);
         }
         let mut batch = (header.queue_offset.0, 1);
         let mut is_odd = false;
@@ -452,7 +441,10 @@ fn torn_body(bytes: &[u8]) -> Option<Parsed<'static>> {
 }
 
 /// Java's `split("_")` has to give two parts: empty parts at the end do not count.
-fn dup_info_failure(message: &Message<'_>) -> Option<Parsed<'static>> {
+fn dup_info_failure(message: &Message<'_>, checks: Checks) -> Option<String> {
+    if !checks.dup_info || message.properties.as_bytes().is_empty() {
+        return None;
+    }
     let found = message.properties.get(names::DUP_INFO);
     let parts = found.map(|value| {
         let parts: Vec<_> = value.split(|byte| *byte == b'_').collect();
@@ -460,7 +452,7 @@ fn dup_info_failure(message: &Message<'_>) -> Option<Parsed<'static>> {
     });
     (parts != Some(2)).then(|| {
         let text = found.map_or("null".into(), String::from_utf8_lossy);
-        Parsed::warn(format!("{DUP_INFO_FAILED}. dupInfo={text}"))
+        format!("DupInfo in properties check failed. dupInfo={text}")
     })
 }
 

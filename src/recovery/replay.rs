@@ -12,7 +12,7 @@ use super::file_list::{FileList, ListedFile};
 use super::forecast::LogLine;
 use super::index::Index;
 use super::memory::{LastMessage, WalkMark};
-use super::parse::{Checks, Parser};
+use super::parse::{Cause, Checks, Parser};
 use super::pieces::{Go, Met, Reading, Records};
 use super::queue_table::QueueTable;
 use super::record::{Names, Record};
@@ -223,12 +223,12 @@ impl Replay<'_, '_> {
                     is_noted &= reaches_end;
                     Ok(Go::Stop)
                 }
-                Met::Fail(failure) if failure.ends_process() => {
+                Met::Fail(failure) if failure.cause == Cause::OutOfMemory => {
                     Err(RecoveryError::Exit { code: -1, path: file.path() })
                 }
                 Met::Fail(failure) => {
                     let begin = file.bytes(self.disk, place, BEGIN.min(list.file_len - place))?;
-                    is_torn = !failure.is_of_property() && begin.iter().any(|byte| *byte != 0);
+                    is_torn = failure.cause != Cause::Property && begin.iter().any(|byte| *byte != 0);
                     self.log.extend(failure.line.map(|(level, text)| LogLine::new(level, text)));
                     if failure.half > 0 && plan.records == Records::Messages {
                         let offset = base + counted;

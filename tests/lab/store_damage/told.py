@@ -12,7 +12,9 @@ KEYS = {
     "flushDiskType": ("SYNC_FLUSH", "ASYNC_FLUSH"), "indexFileWriteEnable": BOOLEAN, "writeWithoutMmap": BOOLEAN,
     "putConsumeQueueDataByFileChannel": BOOLEAN, "enableLogConsumeQueueRepeatedlyBuildWhenRecover": BOOLEAN, "messageDelayLevel": ("1s 5s", "1h"),
     "transientStorePoolEnable": BOOLEAN, "brokerRole": ("SLAVE", "SYNC_MASTER"), "storeType": ("default",),
-    "maxTopicLength": ("1", "255"), "broker.autoMessageVersionOnTopicLen": BOOLEAN,
+    "maxTopicLength": ("1", "255"), "broker.autoMessageVersionOnTopicLen": BOOLEAN, "readUnCommitted": BOOLEAN, "allAckInSyncStateSet": BOOLEAN,
+    "warmMapedFileEnable": BOOLEAN, "enableBuildConsumeQueueConcurrently": BOOLEAN, "enableCompaction": BOOLEAN,
+    "enableCalcFilterBitMap": BOOLEAN, "bitMapLengthConsumeQueueExt": ("8", "112"),
 }
 # Lengths of files that are not those of the files there.
 LENGTHS = {
