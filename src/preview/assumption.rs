@@ -9,6 +9,7 @@ use super::answer::PreviewError;
 use super::asked::{Asked, Problem};
 use crate::broker::BrokerConf;
 use crate::broker::release::{self, Detected, Places, VersionSource, only_known};
+use crate::format::batch_cq_unit::BATCH_UNIT_LEN;
 use crate::format::cq_unit::UNIT_LEN;
 use crate::format::java_properties::JavaProperties;
 use crate::label::label_set;
@@ -259,27 +260,29 @@ fn properties(asked: &Asked) -> Result<JavaProperties, PreviewError> {
 /// Lengths of segments and of queue files, as the files that are there have them.
 fn lengths(layout: &Layout) -> Vec<(&'static str, u64)> {
     let segments = Segments::list(&layout.log_dirs, None).ok().and_then(|segments| segments.segment_len);
-    let found =
-        [("mappedFileSizeCommitLog", segments), ("mappedFileSizeConsumeQueue", queue_file_len(layout))];
+    let found = [
+        ("mappedFileSizeCommitLog", segments),
+        ("mappedFileSizeConsumeQueue", queue_file_len(layout.consumequeue(), UNIT_LEN)),
+        ("mapperFileSizeBatchConsumeQueue", queue_file_len(layout.batch_consumequeue(), BATCH_UNIT_LEN)),
+    ];
     found.into_iter().filter_map(|(key, len)| Some((key, len.filter(|len| *len > 0)?))).collect()
 }
 
 /// Queues whose files are looked at.
 const QUEUES_ASKED: usize = 32;
 
-/// The length that the files of most of the first queues by name have, of those that a file can have.
-fn queue_file_len(layout: &Layout) -> Option<u64> {
+/// The length that the files of most of the first queues by name have, of those that a file of whole units can have.
+fn queue_file_len(dir: PathBuf, unit_len: usize) -> Option<u64> {
     let below = |dir: PathBuf| {
         let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
         let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
         paths.sort();
         paths
     };
-    let queues = below(layout.consumequeue()).into_iter().flat_map(below);
+    let queues = below(dir).into_iter().flat_map(below);
     let lens = queues.filter_map(|queue| {
         let files = QueueFiles::list(&queue).ok()?;
-        // The broker makes whole units of what it is told.
-        let is_whole = usize::try_from(files.file_len).is_ok_and(|len| len % UNIT_LEN == 0);
+        let is_whole = usize::try_from(files.file_len).is_ok_and(|len| len % unit_len == 0);
         (files.count > 0 && is_whole).then_some(files.file_len)
     });
     most_common(lens.take(QUEUES_ASKED))
@@ -320,18 +323,22 @@ mod tests {
     #[test]
     fn the_length_of_queue_files_is_that_of_most_queues_whichever_were_made_first() {
         // A queue with a torn file, one with a length that no file can have, and sound ones.
-        let queues = [("a/0", 240), ("b/0", 338), ("c/0", 200), ("c/1", 200)];
-        for order in [[0, 1, 2, 3], [3, 2, 1, 0]] {
+        let queues = [("a/0", 240), ("b/0", 338), ("c/0", 200), ("c/1", 200)]
+            .map(|(queue, len)| ("consumequeue", queue, len));
+        let queues = [queues.as_slice(), &[("batchconsumequeue", "d/0", 460)]].concat();
+        for order in [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0]] {
             let root = tempfile::tempdir().unwrap();
             std::fs::create_dir(root.path().join("commitlog")).unwrap();
-            for (queue, len) in order.map(|at| queues[at]) {
-                let dir = root.path().join("consumequeue").join(queue);
+            for (kind, queue, len) in order.map(|at| queues[at]) {
+                let dir = root.path().join(kind).join(queue);
                 std::fs::create_dir_all(&dir).unwrap();
                 std::fs::File::create(dir.join("00000000000000000000")).unwrap().set_len(len).unwrap();
             }
             let asked = Asked { root: root.path().to_owned(), goes_by_files: true, ..Asked::default() };
             let assumption = Assumption::settle(&asked, &Surroundings::default()).unwrap();
-            assert_eq!(assumption.assumed.overrides["mappedFileSizeConsumeQueue"], "200");
+            let told = assumption.assumed.overrides;
+            assert_eq!(told["mappedFileSizeConsumeQueue"], "200");
+            assert_eq!(told["mapperFileSizeBatchConsumeQueue"], "460");
         }
     }
 }
