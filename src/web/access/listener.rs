@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 
 use super::reload::Access;
+use super::rules::Rules;
 use crate::observe::vitals::{Task, Vitals};
 
 /// How long a client may take to agree on TLS.
@@ -56,7 +58,8 @@ async fn keep_taking(
     vitals: Arc<Vitals>,
 ) {
     loop {
-        let taking = tokio::spawn(take(Arc::clone(&tcp), Arc::clone(&access), ready.clone()));
+        let taking =
+            tokio::spawn(take(Arc::clone(&tcp), Arc::clone(&access), ready.clone(), Arc::clone(&vitals)));
         let Err(error) = taking.await else { return };
         if !error.is_panic() {
             return;
@@ -67,11 +70,23 @@ async fn keep_taking(
     }
 }
 
-async fn take(tcp: Arc<TcpListener>, access: Arc<Access>, ready: mpsc::Sender<(Stream, SocketAddr)>) {
-    let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
+async fn take(
+    tcp: Arc<TcpListener>,
+    access: Arc<Access>,
+    ready: mpsc::Sender<(Stream, SocketAddr)>,
+    vitals: Arc<Vitals>,
+) {
+    let mut handshakes = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            accepted = tcp.accept() => accepted,
+            Some(ended) = handshakes.join_next() => {
+                if ended.is_err_and(|error| error.is_panic()) {
+                    vitals.panicked(Task::Http);
+                    tracing::error!(task = Task::Http.as_str(), "agreeing on TLS panicked");
+                }
+                continue;
+            }
+            accepted = tcp.accept(), if handshakes.len() < HANDSHAKES => accepted,
             () = ready.closed() => return,
         };
         let (stream, address) = match accepted {
@@ -83,29 +98,91 @@ async fn take(tcp: Arc<TcpListener>, access: Arc<Access>, ready: mpsc::Sender<(S
             }
         };
         let rules = access.rules();
-        if rules.tls.is_none() {
-            if ready.send((Either::Left(stream), address)).await.is_err() {
-                return;
-            }
-            continue;
+        if rules.tls.is_some() {
+            handshakes.spawn(agree(rules, stream, address, ready.clone()));
+        } else if ready.send((Either::Left(stream), address)).await.is_err() {
+            return;
         }
-        let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else { return };
-        let ready = ready.clone();
-        tokio::spawn(async move {
-            let _permit = permit;
-            let Some(tls) = &rules.tls else { return };
-            let acceptor = TlsAcceptor::from(Arc::clone(&tls.config));
-            let agreed = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await;
-            match agreed {
-                Ok(Ok(stream)) if tls.is_welcome(stream.get_ref().1) => {
-                    let _ = ready.send((Either::Right(stream), address)).await;
+    }
+}
+
+/// Agrees on TLS, and hands the connection on.
+async fn agree(
+    rules: Arc<Rules>,
+    stream: TcpStream,
+    address: SocketAddr,
+    ready: mpsc::Sender<(Stream, SocketAddr)>,
+) {
+    let Some(tls) = &rules.tls else { return };
+    let acceptor = TlsAcceptor::from(Arc::clone(&tls.config));
+    match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) if tls.is_welcome(stream.get_ref().1) => {
+            let _ = ready.send((Either::Right(stream), address)).await;
+        }
+        Ok(Ok(_)) => tracing::debug!(%address, "the client's certificate has no name that is allowed"),
+        Ok(Err(error)) => tracing::debug!(%address, %error, "no TLS with this client"),
+        Err(_) => tracing::debug!(%address, "a client took too long to agree on TLS"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::time::timeout;
+    use tokio_rustls::rustls::crypto::ring::default_provider;
+    use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+    use tokio_rustls::rustls::sign::CertifiedKey;
+    use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig};
+
+    use super::super::tls::Tls;
+    use super::*;
+
+    #[derive(Debug)]
+    struct Panics;
+
+    impl ResolvesServerCert for Panics {
+        fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+            panic!("wanted")
+        }
+    }
+
+    /// What a client says first.
+    fn hello() -> Vec<u8> {
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        let mut client = ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+        let mut hello = Vec::new();
+        client.write_tls(&mut hello).unwrap();
+        hello
+    }
+
+    #[tokio::test]
+    async fn each_handshake_that_panics_is_counted_and_ends_no_other() {
+        let read = || {
+            let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_no_client_auth()
+                .with_cert_resolver(Arc::new(Panics));
+            let tls = Tls { config: Arc::new(config), allowed_sans: Vec::new() };
+            Ok((Rules { tls: Some(tls), ..Rules::default() }, Vec::new()))
+        };
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = tcp.local_addr().unwrap();
+        let vitals = Arc::new(Vitals::default());
+        let _listener = Listener::new(tcp, Arc::new(Access::told(read).unwrap()), Arc::clone(&vitals));
+        for count in 1..=3 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(&hello()).await.unwrap();
+            let counted = async {
+                while vitals.panics(Task::Http) < count {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
                 }
-                Ok(Ok(_)) => {
-                    tracing::debug!(%address, "the client's certificate has no name that is allowed")
-                }
-                Ok(Err(error)) => tracing::debug!(%address, %error, "no TLS with this client"),
-                Err(_) => tracing::debug!(%address, "a client took too long to agree on TLS"),
-            }
-        });
+            };
+            timeout(Duration::from_secs(20), counted).await.expect("the panic is counted");
+        }
     }
 }

@@ -125,7 +125,7 @@ pub struct Fault {
 #[derive(Debug)]
 pub struct Tls {
     pub(super) config: Arc<ServerConfig>,
-    allowed_sans: Vec<String>,
+    pub(super) allowed_sans: Vec<String>,
 }
 
 impl Tls {
