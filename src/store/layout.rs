@@ -222,15 +222,18 @@ fn is_dir(path: &Path) -> Result<bool, RootState> {
     Ok(kind_of(path)?.is_some_and(|kind| kind.is_dir()))
 }
 
+/// Names in the root, in order: of `dledger-n0` and a copy of it beside, `dledger-n0.old`, the first is the broker's.
 fn list_root(root: &Path) -> Result<Vec<std::ffi::OsString>, RootState> {
     let state = |error: &io::Error| match error.kind() {
         io::ErrorKind::NotFound => RootState::Missing,
         io::ErrorKind::NotADirectory => RootState::NotADirectory,
         _ => RootState::Unreadable,
     };
-    std::fs::read_dir(root)
+    let mut names: Vec<_> = std::fs::read_dir(root)
         .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.file_name())).collect())
-        .map_err(|error| state(&error))
+        .map_err(|error| state(&error))?;
+    names.sort();
+    Ok(names)
 }
 
 #[cfg(test)]
@@ -280,6 +283,15 @@ mod tests {
         let layout = Layout::detect(root.path(), &plain).unwrap();
         assert_eq!(layout.log_dirs, [root.path().join("commitlog")]);
         assert_eq!(layout.ledger_checkpoint(), None);
+    }
+
+    #[test]
+    fn a_copy_of_the_ledger_beside_it_is_not_taken_for_it() {
+        for made in [["dledger-n0", "dledger-n0.old"], ["dledger-n0.old", "dledger-n0"]] {
+            let root = root_with(&made);
+            let layout = Layout::detect(root.path(), &LayoutOptions::default()).unwrap();
+            assert_eq!(layout.ledger_dir, Some(root.path().join("dledger-n0")));
+        }
     }
 
     #[test]
