@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::answer::{PreviewError, SCHEMA_VERSION, run};
 use super::asked::{Asked, Problem};
-use super::assumption::{Assumed, Assumption, StoreSeen, Surroundings};
+use super::assumption::{Assumed, Assumption, BrokerState, StoreSeen, Surroundings};
 use super::remedy::{Rank, rank, same_release};
 use super::text::wrapped;
 use super::text_table::{Lean, printable, table};
@@ -72,7 +72,7 @@ pub struct Comparison {
     pub columns: Vec<String>,
     /// The releases.
     pub rows: Vec<Row>,
-    /// The start that loses least; absent if nothing can be told.
+    /// The start that loses least of those that somebody can choose; absent if there is none.
     pub best: Option<Best>,
 }
 
@@ -122,6 +122,14 @@ impl Comparison {
             releases.extend(own);
             releases.extend(KNOWN.iter().filter(|known| own.is_none_or(|own| **known > own)));
         }
+        let is_release_told = own.is_some() || !versions.is_empty();
+        let is_stopped = assumption.store.broker_state == BrokerState::Stopped;
+        // How a stopped broker has ended is past, nobody wants a kill, and from no release there is no way to another.
+        let is_choice = |column: &str| match column {
+            "unclean_stop" => false,
+            "clean_stop" => is_release_told && !is_stopped,
+            _ => is_release_told,
+        };
         let mut names = vec!["as_it_stands".to_owned()];
         let mut rows = Vec::new();
         let mut best = None;
@@ -136,7 +144,8 @@ impl Comparison {
             starts.extend(others(&as_it_stands, columns));
             for (column, start) in starts {
                 let (rank, cell) = told.cell(&start, budget)?;
-                if cell.verdict != Verdict::Inconclusive
+                if is_choice(&column)
+                    && !matches!(cell.verdict, Verdict::Inconclusive | Verdict::RefuseStart)
                     && best.as_ref().is_none_or(|(least, _)| rank < *least)
                 {
                     let start = Best { version: version.clone(), column: column.clone() };
@@ -198,10 +207,16 @@ impl Comparison {
             text.push_str(&table(&head, &lines, width));
             text.push('\n');
         }
-        if let Some(Best { version, column }) = &self.best {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "Least is lost by {version} with {column}; `preview` tells the steps.");
-        }
+        // Writing to a string cannot fail.
+        let _ = match &self.best {
+            Some(Best { version, column }) => {
+                writeln!(text, "Least is lost by {version} with {column}; `preview` tells the steps.")
+            }
+            None if self.assumed.version.is_none() => {
+                writeln!(text, "The store's release is not known: give --broker.version.")
+            }
+            None => Ok(()),
+        };
         text
     }
 }

@@ -12,7 +12,8 @@ from releases import REPOSITORY
 from stand import TOPICS, Stand
 
 PAGE = REPOSITORY / "alerts" / "incident-5.2.0.md"
-START = re.compile(r"^nohup sh mqbroker .*$", re.M)
+START = re.compile(r"^nohup sh .*mqbroker .*$", re.M)
+ASSIGNMENT = re.compile(r"^[A-Z]+=.*$", re.M)
 WRITTEN = 123
 
 
@@ -85,7 +86,7 @@ class Shell:
         places = {"/home/rocketmq/store": stand.broker.store, "/home/rocketmq/conf/broker.conf": stand.broker.conf,
                   "http://localhost:5558": stand.exporter.url, "/var/lib/rocketmq-store-exporter": stand.exporter.state,
                   "/var/tmp/incident": directory / "keep",
-                  "$(pgrep -f org.apache.rocketmq.broker.BrokerStartup)": stand.broker.child.pid}
+                  "$(pgrep -f 'java .*org.apache.rocketmq.broker.BrokerStartup')": stand.broker.child.pid}
         self.places = {name: str(place) for name, place in places.items()}
         self.path = exporter.BINARY.parent
         self.is_over = threading.Event()
@@ -102,9 +103,9 @@ class Shell:
     def run(self, block):
         for name, place in self.places.items():
             block = block.replace(name, place)
-        if block.startswith("STORE="):
-            self.setting = block
         if block.startswith("\nuntil"):
             self.broker.start()
         command = f"set -e; PATH={self.path}:$PATH\n{self.setting}\n{block}"
+        # What was set stays set, as in the shell of whoever follows the page.
+        self.setting = "\n".join([self.setting, *ASSIGNMENT.findall(block)])
         return subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120)
