@@ -162,7 +162,7 @@ pub struct BadQueues {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
-    /// Starts of the broker whose evidence is kept, 0 to 100; 0 keeps none. Default `3`.
+    /// Starts of the broker whose evidence is kept, beside the last whose queues had units, 0 to 100; 0 keeps none. Default `3`.
     pub starts: Value,
     /// Most bytes the evidence of one start takes, at least 64KiB. Default `16MiB`.
     pub max_bytes: Value,

@@ -48,7 +48,8 @@ pub struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
-    /// Writes at most `max_bytes` below `dir`, and removes what is older than the last `keep` starts.
+    /// Writes at most `max_bytes` below `dir`, and removes what is older than the last `keep` starts but for the last one before which
+    /// queues had units.
     ///
     /// # Errors
     /// What the system said; what was written so far stays.
@@ -136,6 +137,7 @@ fn tail_of(path: &Path) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// Keeps the newest starts, and the newest of those whose queues still had units: it has what a repair needs.
 fn drop_oldest(dir: &Path, keep: usize) -> io::Result<()> {
     let mut starts: Vec<(i64, PathBuf)> = std::fs::read_dir(dir)?
         .filter_map(|entry| {
@@ -144,8 +146,54 @@ fn drop_oldest(dir: &Path, keep: usize) -> io::Result<()> {
         })
         .collect();
     starts.sort_unstable_by_key(|(began, _)| std::cmp::Reverse(*began));
-    for (_, path) in starts.into_iter().skip(keep) {
+    let last_good = starts.iter().position(|(_, path)| had_units(path));
+    for (_, path) in starts
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| *at >= keep && Some(*at) != last_good)
+        .map(|(_, start)| start)
+    {
         std::fs::remove_dir_all(path)?;
     }
     Ok(())
+}
+
+/// Whether a queue had an end above 0 before the start that this is the evidence of.
+fn had_units(start: &Path) -> bool {
+    let table = std::fs::read_to_string(start.join("queues.tsv")).unwrap_or_default();
+    let ends = table.lines().filter_map(|line| line.split('\t').nth(4)?.parse::<i64>().ok());
+    ends.into_iter().any(|end| end > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_start_that_still_had_units_stays_however_many_come_after_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let start = |began: i64, end: i64| {
+            let path = dir.path().join(began.to_string());
+            std::fs::create_dir(&path).unwrap();
+            let table = format!(
+                "topic\tqueue\tfiles\tmin_offset\tmax_offset\tmax_physical_offset\nT\t0\t1\t0\t{end}\t-1\n"
+            );
+            std::fs::write(path.join("queues.tsv"), table).unwrap();
+            drop_oldest(dir.path(), 2).unwrap();
+        };
+        let kept = || {
+            let names = std::fs::read_dir(dir.path())
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            let mut names: Vec<i64> = names.map(|name| name.parse().unwrap()).collect();
+            names.sort_unstable();
+            names
+        };
+        for (began, end) in [(1, 7), (2, 9), (3, 0), (4, 0), (5, 0)] {
+            start(began, end);
+        }
+        assert_eq!(kept(), [2, 4, 5]);
+        start(6, 3);
+        assert_eq!(kept(), [5, 6]);
+    }
 }
