@@ -147,13 +147,10 @@ fn drop_oldest(dir: &Path, keep: usize) -> io::Result<()> {
         .collect();
     starts.sort_unstable_by_key(|(began, _)| std::cmp::Reverse(*began));
     let last_good = starts.iter().position(|(_, path)| had_units(path));
-    for (_, path) in starts
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| *at >= keep && Some(*at) != last_good)
-        .map(|(_, start)| start)
-    {
-        std::fs::remove_dir_all(path)?;
+    for (at, (_, path)) in starts.iter().enumerate().skip(keep) {
+        if Some(at) != last_good {
+            std::fs::remove_dir_all(path)?;
+        }
     }
     Ok(())
 }
@@ -161,8 +158,8 @@ fn drop_oldest(dir: &Path, keep: usize) -> io::Result<()> {
 /// Whether a queue had an end above 0 before the start that this is the evidence of.
 fn had_units(start: &Path) -> bool {
     let table = std::fs::read_to_string(start.join("queues.tsv")).unwrap_or_default();
-    let ends = table.lines().filter_map(|line| line.split('\t').nth(4)?.parse::<i64>().ok());
-    ends.into_iter().any(|end| end > 0)
+    let mut ends = table.lines().filter_map(|line| line.split('\t').nth(4)?.parse::<i64>().ok());
+    ends.any(|end| end > 0)
 }
 
 #[cfg(test)]
