@@ -265,7 +265,7 @@ fn lengths(layout: &Layout) -> Vec<(&'static str, u64)> {
         ("mappedFileSizeConsumeQueue", queue_file_len(layout.consumequeue(), UNIT_LEN)),
         ("mapperFileSizeBatchConsumeQueue", queue_file_len(layout.batch_consumequeue(), BATCH_UNIT_LEN)),
     ];
-    found.into_iter().filter_map(|(key, len)| Some((key, len.filter(|len| *len > 0)?))).collect()
+    found.into_iter().filter_map(|(key, len)| Some((key, len?))).collect()
 }
 
 /// Queues whose files are looked at.

@@ -18,8 +18,6 @@ const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
 
 /// Stands for what the broker would say where a length asks for more memory than it may have.
 pub const HUGE_LENGTH: &str = "java.lang.OutOfMemoryError";
-/// Stands for the error that ends the process where a length is more than an array can have.
-const TOO_LONG: &str = "java.lang.OutOfMemoryError: Requested array size exceeds VM limit";
 /// Length from which that is possible.
 const HUGE: i32 = 256 << 20;
 /// Longest array of a JVM.
@@ -128,7 +126,7 @@ pub enum Cause {
     Damage,
     /// There may be one, which only lacks a property that is asked for.
     Property,
-    /// An error is thrown that nobody catches before the process ends.
+    /// A length is more than an array can have: an error is thrown that nobody catches before the process ends.
     OutOfMemory,
 }
 
@@ -223,7 +221,7 @@ impl<'a> Parser<'a> {
         }
         // Older releases take memory for the length before they look at anything else.
         if !self.rules.checks_bounds && claims_more_than(bytes, LONGEST_ARRAY) {
-            return Parsed::warn_of(Cause::OutOfMemory, TOO_LONG.to_owned());
+            return Parsed::Fail(Failure { cause: Cause::OutOfMemory, ..Failure::default() });
         }
         let checks_body = checks.crc && !self.force_property_crc;
         match Message::decode(bytes) {
