@@ -21,8 +21,8 @@ use super::record::{Namer, Names, Record};
 use crate::format::ledger_entry::{LEDGER_HEADER_LEN, LEDGER_MAGIC};
 use crate::format::message::{MAGIC_V1, MAGIC_V2, Peek, peek};
 
-/// Bytes of a piece: two fit into the second level cache of a core.
-const PIECE: usize = 512 << 10;
+/// Bytes of a piece: it fits into the second level cache of a core, and is worth waking a thread for.
+const PIECE: usize = 1024 << 10;
 /// Bytes read beyond a piece, so that its last message is mostly whole.
 const BEYOND: usize = 4 << 10;
 /// The longest record that is parsed ahead.
@@ -203,7 +203,7 @@ impl<'r> Reading<'r> {
             if is_alone {
                 return self.take(&open, from, limit, None, each);
             }
-            for _ in 0..2 * workers {
+            for _ in 0..3 * workers {
                 let _ = free.send(Piece::default());
             }
             let ahead = Ahead { done, free, waiting: Vec::new(), next: 0 };
