@@ -259,6 +259,11 @@ fn what_is_set_and_what_is_taken_for_missing_changes_the_answer() {
     let (verdict, assumed) = ask(&["--set", "recheckReputOffsetFromCq=true"]);
     assert_eq!(verdict, "reindexed");
     assert_eq!(assumed["overrides"]["recheckReputOffsetFromCq"], "true");
+    let (verdict, assumed) = ask(&["--set", "namesrvAddr=localhost:9876"]);
+    assert_eq!(
+        (verdict.as_str(), &assumed["overrides"]["namesrvAddr"]),
+        ("index_loss", &"localhost:9876".into())
+    );
     let (verdict, assumed) = ask(&["--without", "dledger-checkpoint", "--without", "index"]);
     assert_eq!(verdict, "reindexed");
     assert_eq!(assumed["without"], serde_json::json!(["dledger-checkpoint", "index"]));

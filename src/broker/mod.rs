@@ -12,7 +12,9 @@
 mod conf;
 mod conf_value;
 mod effective;
+mod property_names;
 pub mod release;
 
 pub use conf::{BrokerConf, BrokerRole, FlushDiskType, MULTI_PATH_SPLITTER, StoreType};
 pub use conf_value::{ConfError, ConfProblem, ConfProblems};
+pub use property_names::is_property;

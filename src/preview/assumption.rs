@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::answer::PreviewError;
 use super::asked::{Asked, Problem};
-use crate::broker::BrokerConf;
 use crate::broker::release::{self, Detected, Places, VersionSource, only_known};
+use crate::broker::{BrokerConf, is_property};
 use crate::format::batch_cq_unit::BATCH_UNIT_LEN;
 use crate::format::cq_unit::UNIT_LEN;
 use crate::format::java_properties::JavaProperties;
@@ -246,9 +246,9 @@ fn properties(asked: &Asked) -> Result<JavaProperties, PreviewError> {
         // By itself, so that what the file says already is not taken for what was typed.
         let mut alone = JavaProperties::default();
         alone.set(key, value);
-        let (read, wrong) = BrokerConf::as_broker_takes_it(&alone);
-        if read.other.iter().any(|entry| entry.key == *key && key != "messageStorePlugIn") {
-            problems.push(problem(key, value, "a key of broker.conf that decides about recovery"));
+        let (_, wrong) = BrokerConf::as_broker_takes_it(&alone);
+        if !is_property(key) {
+            problems.push(problem(key, value, "a property that some release of the broker takes"));
         }
         let of_value = wrong.iter().filter(|wrong| !wrong.expected.contains("beside"));
         problems.extend(of_value.map(|wrong| problem(key, value, wrong.expected)));

@@ -25,7 +25,7 @@ OPENS = ["java.base/java.nio", "java.base/sun.nio.ch", "java.base/jdk.internal.r
 
 def compile_java():
     """Once before the first store; the classes are the same for all releases."""
-    names = ("StoreLoad", "StoreWrite", "RealStore", "RandomMessages", "Reflection", "TableLoad")
+    names = ("StoreLoad", "StoreWrite", "RealStore", "RandomMessages", "Reflection", "TableLoad", "PropertyNames")
     sources, compiled = ([folder / f"{name}{end}" for name in names] for folder, end in ((SOURCES, ".java"), (CLASSES, ".class")))
     if not all(map(Path.exists, compiled)) or min(path.stat().st_mtime for path in compiled) < max(path.stat().st_mtime for path in sources):
         CLASSES.mkdir(parents=True, exist_ok=True)
