@@ -12,7 +12,7 @@
 //! Upstream: `MessageDecoder.string2messageProperties`, the same in all releases. It works on a decoded string; both
 //! separators are ASCII, so working on bytes gives the same chunks whatever else is in there.
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr2_iter;
 
 /// Stands between a name and its value.
 pub const NAME_VALUE_SEPARATOR: u8 = 0x01;
@@ -67,11 +67,25 @@ impl<'a> Properties<'a> {
     /// Names and values in the order of the bytes, duplicates included.
     pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         let bytes = self.bytes;
-        let mut start = 0;
-        memchr_iter(PROPERTY_SEPARATOR, bytes).chain(std::iter::once(bytes.len())).filter_map(move |end| {
-            let chunk = bytes.get(start..end)?;
-            start = end + 1;
-            split(chunk)
+        let mut separators = memchr2_iter(NAME_VALUE_SEPARATOR, PROPERTY_SEPARATOR, bytes);
+        let (mut start, mut name_end) = (0, None);
+        std::iter::from_fn(move || {
+            while start <= bytes.len() {
+                let met = separators.next();
+                if let Some(at) = met.filter(|at| bytes[*at] == NAME_VALUE_SEPARATOR) {
+                    name_end = name_end.or(Some(at));
+                    continue;
+                }
+                let end = met.unwrap_or(bytes.len());
+                let from = std::mem::replace(&mut start, end + 1);
+                if let Some(name_end) = name_end.take()
+                    && from < name_end
+                    && name_end + 1 < end
+                {
+                    return Some((&bytes[from..name_end], &bytes[name_end + 1..end]));
+                }
+            }
+            None
         })
     }
 
@@ -86,12 +100,6 @@ impl std::fmt::Debug for Properties<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Properties").field("len", &self.bytes.len()).finish()
     }
-}
-
-fn split(chunk: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (name, rest) = chunk.split_at_checked(memchr(NAME_VALUE_SEPARATOR, chunk)?)?;
-    let (_, value) = rest.split_first()?;
-    (!name.is_empty() && !value.is_empty()).then_some((name, value))
 }
 
 #[cfg(test)]

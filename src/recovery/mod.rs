@@ -66,6 +66,7 @@ pub mod refusal;
 pub mod release;
 pub mod replay;
 pub mod reput;
+mod strides;
 pub mod table_field;
 pub mod table_form;
 pub mod tally;

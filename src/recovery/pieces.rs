@@ -18,12 +18,13 @@ use super::file_list::{ListedFile, OpenListed};
 use super::on_cores::threads;
 use super::parse::{Checks, Failure, Parsed, Parser, Request, filler_len};
 use super::record::{Namer, Names, Record};
+use super::strides::{STRIDE, Strides};
 use crate::format::ledger_entry::{LEDGER_HEADER_LEN, LEDGER_MAGIC};
 use crate::format::message::{MAGIC_V1, MAGIC_V2, Peek, peek};
 
 /// Bytes of a piece: it fits into the second level cache of a core, and is worth waking a thread for.
 const PIECE: usize = 1024 << 10;
-/// Bytes read beyond a piece, so that its last message is mostly whole.
+/// Bytes read beyond a record's first, so that it is mostly whole.
 const BEYOND: usize = 4 << 10;
 /// The longest record that is parsed ahead.
 const LONGEST: usize = 8 << 20;
@@ -84,7 +85,7 @@ pub struct Reading<'r> {
 #[derive(Debug, Default)]
 struct Piece {
     number: usize,
-    bytes: Vec<u8>,
+    strides: Strides,
     bytes_at: usize,
     /// Where the first record begins.
     first: usize,
@@ -250,39 +251,38 @@ impl<'r> Reading<'r> {
         limit: usize,
         is_known: bool,
     ) -> Result<(), RecoveryError> {
-        let (from, len) = (range.start, range.len());
-        let bytes = &mut piece.bytes;
+        let (from, len, most) = (range.start, range.len(), limit - range.start);
         piece.records.clear();
+        piece.strides.clear();
         (piece.bytes_at, piece.first, piece.end) = (from, range.end, range.end);
-        let place = |at: usize| i64::try_from(at).unwrap_or(i64::MAX);
-        // Room for a last message that goes on, so that nothing has to move.
-        bytes.reserve(len + 4 * BEYOND);
-        bytes.resize((len + BEYOND).min(limit - from), 0);
-        open.read_ahead(self.disk, place(from), bytes)?;
+        let base = open.base().saturating_add(i64::try_from(from).unwrap_or(i64::MAX));
+        let read = |at: usize, into: &mut [u8]| {
+            open.read_ahead(self.disk, i64::try_from(from + at).unwrap_or(i64::MAX), into)
+        };
         let mut at = 0;
         if !is_known {
-            let front = bytes.get(..len.saturating_add(64).min(bytes.len())).unwrap_or_default();
-            match self.first_record(front, open.base().saturating_add(place(from))) {
+            let mut first = self.first_record(piece.strides.read_to(STRIDE.min(most), most, read)?, base);
+            if first.is_none() {
+                let front = len.saturating_add(64).min(most);
+                first = self.first_record(&piece.strides.read_to(front, most, read)?[..front], base);
+            }
+            match first {
                 Some(first) if first < len => at = first,
                 _ => return Ok(()),
             }
         }
         piece.first = from + at;
         while at < len {
-            let rest = limit - from - at;
-            let have = bytes.len() - at;
-            if have < rest {
-                let need = self.claimed(&bytes[at..]).max(2 * LEDGER_HEADER_LEN);
+            let rest = most - at;
+            let mut bytes = &piece.strides.read_to(at + BEYOND.min(rest), most, read)?[at..];
+            let need = self.claimed(bytes).max(2 * LEDGER_HEADER_LEN).min(rest);
+            if need > bytes.len() {
                 if need > LONGEST {
                     break;
                 }
-                if need > have {
-                    let old = bytes.len();
-                    bytes.resize((at + need.max(BEYOND)).min(limit - from), 0);
-                    open.read_ahead(self.disk, place(from + old), &mut bytes[old..])?;
-                }
+                bytes = &piece.strides.read_to(at + need, most, read)?[at..];
             }
-            let Parsed::Message(request) = self.parse(&bytes[at..], self.checks, rest) else { break };
+            let Parsed::Message(request) = self.parse(bytes, self.checks, rest) else { break };
             let Ok(size @ 1..) = usize::try_from(request.byte_len()) else { break };
             piece.records.push(Record::of(&request, namer.number(request.raw_topic, request.queue_id)));
             at += size;
@@ -337,12 +337,12 @@ impl<'r> Reading<'r> {
             if !is_ahead || piece.first != at {
                 self.fill(open, &mut namer, &mut piece, at..until, limit, true)?;
             }
-            self.disk.count(piece.bytes.len())?;
+            self.disk.count(piece.strides.bytes().len())?;
             let mut go = Go::On;
             for record in &piece.records {
                 let size = usize::try_from(record.byte_len()).unwrap_or(0);
                 let begin = at - piece.bytes_at;
-                let bytes = piece.bytes.get(begin..begin + size).unwrap_or_default();
+                let bytes = piece.strides.bytes().get(begin..begin + size).unwrap_or_default();
                 go = each(i64::try_from(at).unwrap_or(i64::MAX), Met::Message(record, bytes))?;
                 if go != Go::On {
                     break;
