@@ -17,11 +17,21 @@ pub(super) struct Ground {
 impl Ground {
     /// Finds the logs, and makes the directory for the state.
     pub fn prepare(config: &Config) -> Result<Self, Error> {
-        Ok(Self {
+        let ground = Self {
             conf: options::read_broker_conf(config),
             logs_dir: config.logs_path.clone().or_else(|| options::find_logs(&config.store_path)),
             state_dir: state_dir(config)?,
-        })
+        };
+        let told = |path: Option<&PathBuf>| path.map(|path| path.display().to_string());
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            store = %config.store_path.display(),
+            logs = told(ground.logs_dir.as_ref()),
+            broker_conf = told(config.broker.conf.as_ref()),
+            state = told(ground.state_dir.as_ref()),
+            "watching"
+        );
+        Ok(ground)
     }
 
     /// Where the state is written to, and nothing else.

@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::Error;
-use crate::broker::BrokerConf;
 use crate::broker::release::VersionSource;
+use crate::broker::{BrokerConf, is_property};
 use crate::config::{BrokerMode, Config, ReadMode, read_web_file};
 use crate::format::java_properties::JavaProperties;
 use crate::inspect::log_end;
@@ -29,10 +29,16 @@ pub(super) fn read_broker_conf(config: &Config) -> Option<BrokerConf> {
             for problem in &problems {
                 tracing::warn!(path = %path.display(), %problem, "the broker does not take this as written");
             }
+            let unknown: Vec<_> =
+                conf.other.iter().map(|entry| entry.key.as_str()).filter(|key| !is_property(key)).collect();
+            if !unknown.is_empty() {
+                let keys = unknown.join(" ");
+                tracing::warn!(path = %path.display(), keys, "no release of the broker takes these; a plug-in may");
+            }
             Some(conf)
         }
         Err(error) => {
-            tracing::error!(path = %path.display(), %error, "broker.conf cannot be read, going by upstream's defaults");
+            tracing::error!(path = %path.display(), %error, "broker.conf cannot be read: paths and thresholds are upstream's defaults, and nothing is foretold");
             None
         }
     }
