@@ -80,8 +80,10 @@ impl<'o> Narration<'o> {
         ] {
             self.say(&format!("  {name:<8} {url}{path}"))?;
         }
-        self.say(&format!("  {:<8} {}", "store", scene.dirs.store.display()))?;
-        self.say(&format!("  {:<8} {}", "logs", scene.dirs.logs.display()))?;
+        let dirs = scene.dirs;
+        for (name, path) in [("store", &dirs.store), ("logs", &dirs.logs), ("conf", &dirs.broker_conf)] {
+            self.say(&format!("  {name:<8} {}", path.display()))?;
+        }
         self.say("")?;
         self.say(
             "The broker is running and idle: it holds its lock, and its abort file lies there as it should.",
@@ -89,6 +91,12 @@ impl<'o> Narration<'o> {
         self.look_at(&[LIFE, QUEUES].concat())?;
         self.say("What would happen if it were killed now is known already:")?;
         self.look_at(&PREVIEW)?;
+        self.say(&format!(
+            "  by hand  rocketmq-store-exporter preview --store.path {} --broker.conf {} --broker.version {}",
+            dirs.store.display(),
+            dirs.broker_conf.display(),
+            manifest.release
+        ))?;
         self.say(&format!("In {} it will be killed.", seconds(scene.pace.running)))
     }
 
@@ -249,6 +257,7 @@ mod tests {
         for expected in [
             "http://127.0.0.1:5558/metrics\n",
             "is running",
+            "preview --store.path /h/store --broker.conf /h/conf --broker.version 5.2.0\n",
             "killed with SIGKILL: no file of the store has changed",
             "t+0.0 s  The broker is started",
             "last shutdown abnormally",
