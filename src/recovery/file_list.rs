@@ -66,6 +66,8 @@ pub struct FileList {
 pub enum LoadFailure {
     /// A file of another length, and that length; the broker's load returns false.
     Length(PathBuf, i64),
+    /// A directory that is as long as a file should be; load returns false too.
+    Directory(PathBuf),
     /// A name that is no number; the broker's load ends with an exception.
     Name(PathBuf),
 }
@@ -146,7 +148,12 @@ impl FileList {
                 }
             }
             if len != file_len || entry.is_dir {
-                let failure = LoadFailure::Length(dir.join(&entry.name), len);
+                let path = dir.join(&entry.name);
+                let failure = if len == file_len {
+                    LoadFailure::Directory(path)
+                } else {
+                    LoadFailure::Length(path, len)
+                };
                 return Ok(Loading { outcome: Err(failure), unlinked });
             }
             let text = entry.name.to_str();

@@ -59,6 +59,14 @@ impl LogLine {
     pub fn warn(text: String) -> Self {
         Self::new("WARN", text)
     }
+
+    /// What is printed of a directory that is opened as a file.
+    #[must_use]
+    pub fn of_directory(path: &Path) -> [Self; 2] {
+        let path = path.display();
+        [format!("Failed to create file {path}"), format!("load file {path} error")]
+            .map(|what| Self::new("ERROR", format!("{what} FileNotFoundException: {path} (Is a directory)")))
+    }
 }
 
 /// The two numbers of the broker's own WARN line.

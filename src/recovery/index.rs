@@ -68,10 +68,7 @@ impl Index {
                 continue;
             }
             if entry.is_dir {
-                let path = path.display();
-                let why = format!("FileNotFoundException: {path} (Is a directory)");
-                index.tell(&format!("Failed to create file {path}"), &why);
-                index.tell(&format!("load file {path} error"), &why);
+                index.lines.extend(LogLine::of_directory(&path));
                 return Ok((index, false));
             }
             let mut bytes = disk.bytes(&path, 0, INDEX_HEADER_LEN)?;

@@ -79,7 +79,9 @@ impl Ledger {
     ) -> Result<Self, RecoveryError> {
         let list = |dirs: &[PathBuf], len| match FileList::load(disk, dirs, len, Loader::Ledger)? {
             Ok(list) => Ok(list),
-            Err(LoadFailure::Length(path, _)) => Err(RecoveryError::Exit { code: -1, path }),
+            Err(LoadFailure::Length(path, _) | LoadFailure::Directory(path)) => {
+                Err(RecoveryError::Exit { code: -1, path })
+            }
             Err(LoadFailure::Name(path)) => Err(RecoveryError::number_format(&file_name(&path))),
         };
         let index_dir = dir.join("index");

@@ -44,6 +44,10 @@ impl Load<'_> {
                 self.lines.push(LogLine::warn(text));
                 self.refused("FILE_WRONG_LENGTH", Some(path))
             }
+            LoadFailure::Directory(path) => {
+                self.lines.extend(LogLine::of_directory(&path));
+                self.refused("FILE_WRONG_LENGTH", Some(path))
+            }
             LoadFailure::Name(path) => {
                 self.tell(&RecoveryError::number_format(&file_name(&path)).to_string());
                 self.refused("FILE_FOREIGN_NAME", Some(path))

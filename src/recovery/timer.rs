@@ -58,7 +58,7 @@ pub fn load(tables: &Tables<'_>, disk: &Disk) -> Result<Option<Refusal>, Recover
     let dir = tables.root.join("timerlog");
     let (exit_code, path) = match FileList::load(disk, &[dir], file_len, Loader::Broker(rules))? {
         Ok(_) => return tables.load_timer_metrics(disk),
-        Err(LoadFailure::Length(path, _)) => (EXIT_LOAD_FAILED, path),
+        Err(LoadFailure::Length(path, _) | LoadFailure::Directory(path)) => (EXIT_LOAD_FAILED, path),
         Err(LoadFailure::Name(path)) => (EXIT_UNCAUGHT, path),
     };
     Ok(Some(Refusal { exit_code, reason: "TIMER_UNREADABLE", path: Some(path) }))
