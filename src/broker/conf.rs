@@ -139,7 +139,7 @@ pub struct BrokerConf {
     pub enable_compaction: bool,
     /// `timerWheelEnable` (5.0.0).
     pub timer_wheel_enable: bool,
-    /// `timerWheelSnapshotFlush` (5.4.0).
+    /// `timerWheelSnapshotFlush` (5.3.4).
     pub timer_wheel_snapshot_flush: bool,
     /// `timerRocksDBEnable` (5.4.0).
     pub timer_rocksdb_enable: bool,
@@ -151,9 +151,9 @@ pub struct BrokerConf {
     pub config_manager_version: Option<String>,
     /// `putConsumeQueueDataByFileChannel` (5.3.1).
     pub put_consume_queue_data_by_file_channel: bool,
-    /// `writeWithoutMmap` (5.4.0).
+    /// `writeWithoutMmap` (5.3.4).
     pub write_without_mmap: bool,
-    /// `enableLogConsumeQueueRepeatedlyBuildWhenRecover` (5.4.0): recovery tells of units that are there already.
+    /// `enableLogConsumeQueueRepeatedlyBuildWhenRecover` (5.3.4): recovery tells of units that are there already.
     pub enable_log_consume_queue_repeatedly_build_when_recover: bool,
     /// `rocksdbCQDoubleWriteEnable` (5.3.1).
     pub rocksdb_cq_double_write_enable: bool,
@@ -163,7 +163,7 @@ pub struct BrokerConf {
     pub commit_log_recover_max_num: i32,
     /// `checkCommitLogOffsetOnRecover` (5.5.0).
     pub check_commit_log_offset_on_recover: bool,
-    /// `enableAcceleratedRecovery` (5.4.0).
+    /// `enableAcceleratedRecovery` (5.3.4).
     pub enable_accelerated_recovery: bool,
     /// `indexFileWriteEnable` (5.4.0).
     pub index_file_write_enable: bool,

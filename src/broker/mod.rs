@@ -7,7 +7,7 @@
 //! Promises: every problem of a file is told at once, and what the broker would make of the file is known in spite of them.
 //!
 //! The source of truth is upstream's `BrokerStartup`, `MixAll.properties2Object`, `MessageStoreConfig` and `BrokerConfig`,
-//! releases 4.9.4 to 5.5.0; defaults were compared with the objects of 5.2.0 and 5.3.3.
+//! releases 4.9.4 to 5.5.1; defaults were compared with the objects of 5.2.0 and 5.3.3.
 
 mod conf;
 mod conf_value;

@@ -1,7 +1,7 @@
 //! Names that one release or another takes from `broker.conf`.
 //!
 //! Upstream: `MixAll.properties2Object` on `BrokerConfig`, `MessageStoreConfig`, `NettyServerConfig`, `NettyClientConfig` and `AuthConfig`, 4.9.4
-//! to 5.5.0; `tests/lab/property_names` asks them and writes the list. A broker passes over every other name without a word.
+//! to 5.5.1; `tests/lab/property_names` asks them and writes the list. A broker passes over every other name without a word.
 
 /// A name a line, in the order of their bytes.
 const NAMES: &str = include_str!("property_names.txt");

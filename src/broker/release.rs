@@ -12,7 +12,7 @@ use crate::label::label_set;
 pub type Release = (u8, u8, u8);
 
 /// The releases of the broker that are known here, oldest first.
-pub const KNOWN: [Release; 17] = [
+pub const KNOWN: [Release; 18] = [
     (4, 9, 4),
     (4, 9, 7),
     (4, 9, 8),
@@ -30,6 +30,7 @@ pub const KNOWN: [Release; 17] = [
     (5, 3, 4),
     (5, 4, 0),
     (5, 5, 0),
+    (5, 5, 1),
 ];
 
 label_set! {
@@ -175,7 +176,7 @@ mod tests {
     #[test]
     fn lines_tell_a_release_only_if_no_other_prints_them() {
         assert_eq!(only_known(Some((5, 2, 0)), Some((5, 2, 0))).unwrap().version, "5.2.0");
-        assert_eq!(only_known(Some((5, 5, 0)), None).unwrap().source, VersionSource::Log);
+        assert_eq!(only_known(Some((5, 5, 1)), None).unwrap().source, VersionSource::Log);
         assert_eq!(only_known(Some((5, 2, 0)), Some((5, 3, 3))), None);
     }
 

@@ -12,7 +12,7 @@
 //! Upstream maps 4096 bytes whatever the file's length, which fills up a short file with zeros, and checks nothing. A field
 //! that the writing release did not know is 0, or what a newer release left there before a downgrade.
 //!
-//! Upstream: `StoreCheckpoint`, releases 4.9.4 to 5.5.0.
+//! Upstream: `StoreCheckpoint`, releases 4.9.4 to 5.5.1.
 
 use super::bytes::Reader;
 use crate::units::{EpochMillis, PhysicalOffset};

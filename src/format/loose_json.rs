@@ -4,7 +4,7 @@
 //! Everything else has to be JSON. Keys get their quotes here and the rest goes to `serde_json`, whose limit on nesting
 //! guards against bombs. Work and memory are linear in the input.
 //!
-//! Upstream: `ConfigManager.encode`, `RemotingSerializable.toJson`, releases 4.9.4 to 5.5.0.
+//! Upstream: `ConfigManager.encode`, `RemotingSerializable.toJson`, releases 4.9.4 to 5.5.1.
 
 use serde_json::Value;
 

@@ -10,7 +10,7 @@
 //! A message is whole if its total length is what its parts add up to. Upstream calls one where it is not a half message;
 //! it is found where a crash left only the front of a message in the page cache, the rest being zeros.
 //!
-//! Upstream: `CommitLog.checkMessageAndReturnSize`, releases 4.9.4 to 5.5.0.
+//! Upstream: `CommitLog.checkMessageAndReturnSize`, releases 4.9.4 to 5.5.1.
 
 use super::bytes::Reader;
 pub use super::message_header::{

@@ -4,7 +4,7 @@
 //! none of the bytes: no input panics, and none makes them allocate more than the input is long.
 //!
 //! The source of truth is upstream's `org.apache.rocketmq.store` and `io.openmessaging.storage.dledger`, releases 4.9.4 to
-//! 5.5.0; each decoder names the class.
+//! 5.5.1; each decoder names the class.
 
 pub mod batch_cq_unit;
 pub mod bytes;

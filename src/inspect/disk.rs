@@ -1,7 +1,7 @@
 //! How full the disks are, against the broker's own three thresholds.
 //!
 //! Upstream: `UtilAll.getDiskPartitionSpaceUsedPercent` ((total - free) / total, free as for root) and
-//! `DefaultMessageStore.CleanCommitLogService`, releases 4.9.4 to 5.5.0.
+//! `DefaultMessageStore.CleanCommitLogService`, releases 4.9.4 to 5.5.1.
 
 use std::path::Path;
 

@@ -12,7 +12,7 @@
 //! | no line for [`SILENCE`] within a start, lock free | stopped: whoever was starting is gone |
 //!
 //! Upstream: `BrokerController.initialize`, `DefaultMessageStore.load` and `start` (the lock is taken in `start`, after
-//! recovery), releases 4.9.4 to 5.5.0.
+//! recovery), releases 4.9.4 to 5.5.1.
 
 use serde::{Deserialize, Deserializer, Serialize};
 

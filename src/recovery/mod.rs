@@ -4,15 +4,15 @@
 //! changes none. [`forecast()`] answers a [`Question`] with plain data. Not modelled: queues in RocksDB, and what
 //! [`Forecast::not_modelled`] names.
 //!
-//! The rules, with their upstream methods; read in releases 4.9.4 to 5.5.0, run against the real store in all of them but 4.9.8
-//! and 5.1.2, of which no broker is published:
+//! The rules, with their upstream methods; read in releases 4.9.4 to 5.5.1, run against the real store in all of them but
+//! 5.1.2, which is not published, and 4.9.8, of which there is no broker; its store is that of 4.9.7 to the letter:
 //!
 //! - **R1 truncation of a consume queue** (`ConsumeQueue.truncateDirtyLogicFiles`, `BatchConsumeQueue.truncateDirtyLogicFiles`):
 //!   from the last file back, a file whose first unit's message begins at or behind the cut is unlinked; in the first one that
 //!   is not, the write position moves to the first unit whose message begins at or behind the cut, or that is not valid.
 //!   Nothing is zeroed. The first unit of a file is kept without a look at its validity (hazard H1: a file of zeros gets one
 //!   phantom unit); pre-blank units alone set the queue's maximum to 2147483647 (H2); a queue without files left has the cut
-//!   itself as its maximum (H3).
+//!   itself as its maximum (H3), which 5.5.1 forgets again when it looks for minima.
 //! - **R2 loading files** (`MappedFileQueue.load`, `MmapFileList.load`): a wrong length refuses the start; the last entry of a
 //!   directory, if empty, is deleted by newer releases; a name that is no number ends load with an exception.
 //! - **R3 refusing** (`DefaultMessageStore.load`, `BrokerController.initialize`): false or an exception is exit code -3, DLedger's

@@ -207,7 +207,7 @@ impl<'a> Parser<'a> {
     /// The message at the first of `bytes`, of which there are `rest` up to the end of the file.
     #[must_use]
     pub fn message<'b>(&self, bytes: &'b [u8], checks: Checks, rest: usize) -> Parsed<'b> {
-        if self.rules.checks_bounds && is_out_of_bounds(bytes, rest) {
+        if self.rules.checks_bounds && self.is_out_of_bounds(bytes, rest) {
             return Parsed::fail();
         }
         let illegal = |magic: u32| Parsed::warn(format!("found a illegal magic code 0x{magic:x}"));
@@ -259,6 +259,18 @@ impl<'a> Parser<'a> {
                     _ => Parsed::fail(),
                 }
             }
+        }
+    }
+
+    /// The bytes left in the file do not hold what the length claims.
+    fn is_out_of_bounds(&self, bytes: &[u8], rest: usize) -> bool {
+        match bytes.first_chunk::<4>().map(|total| i32::from_be_bytes(*total)) {
+            Some(..0) if self.rules.refuses_negative_lengths => true,
+            Some(total) if rest > 4 => {
+                let left = i64::try_from(rest - 4).unwrap_or(i64::MAX);
+                left < i64::from(total) - 4
+            }
+            _ => true,
         }
     }
 
@@ -403,17 +415,6 @@ pub fn filler_len(bytes: &[u8]) -> Option<usize> {
     match (LedgerFrame::decode(bytes), peek(bytes)) {
         (LedgerFrame::Blank { len }, _) | (_, Peek::Blank { len }) => usize::try_from(len).ok(),
         _ => None,
-    }
-}
-
-/// The bytes left in the file do not hold what the length claims.
-fn is_out_of_bounds(bytes: &[u8], rest: usize) -> bool {
-    match bytes.first_chunk::<4>() {
-        Some(total) if rest > 4 => {
-            let left = i64::try_from(rest - 4).unwrap_or(i64::MAX);
-            left < i64::from(i32::from_be_bytes(*total)) - 4
-        }
-        _ => true,
     }
 }
 

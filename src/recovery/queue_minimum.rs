@@ -3,6 +3,8 @@
 //! Upstream: `ConsumeQueue.correctMinOffset`; 5.0.0 and later search by halves, and never end where positions are no multiple of a
 //! unit (seen with the store code of 5.2.0 and 5.3.3).
 
+use std::cmp::Ordering;
+
 use super::disk::{Disk, RecoveryError};
 use super::forecast::LogLine;
 use super::queue::{Queue, UNIT, unit_at};
@@ -53,6 +55,16 @@ impl Queue {
         }
     }
 
+    /// Whether the message of the last unit begins before `min`.
+    fn ends_before(&self, disk: &Disk, min: i64) -> Result<bool, RecoveryError> {
+        let last_at = self.list.files.len().wrapping_sub(1);
+        let last = self.list.files.get(last_at).filter(|last| last.wrote >= UNIT);
+        Ok(match last {
+            Some(last) => self.physical_at(disk, last_at, last.wrote - UNIT)? < min,
+            None => false,
+        })
+    }
+
     /// What is printed where the first file holds no place to search, or ends within a unit. To be asked behind [`Queue::correct_min`].
     ///
     /// # Errors
@@ -62,6 +74,7 @@ impl Queue {
         disk: &Disk,
         rules: &Rules,
         min: i64,
+        (topic, id): (&str, i32),
     ) -> Result<Option<LogLine>, RecoveryError> {
         let Some(first) = self.list.files.first() else { return Ok(None) };
         let exception = || LogLine::new("ERROR", "Exception thrown when correctMinOffset".to_owned());
@@ -75,8 +88,15 @@ impl Queue {
             }
             return Ok((!is_found).then(exception));
         }
-        if self.min_position >= self.list.max_offset() {
-            return Ok(None);
+        match self.min_position.cmp(&self.list.max_offset()) {
+            Ordering::Less => {}
+            Ordering::Greater if rules.resets_empty_queues => {
+                return Ok(Some(LogLine::warn(format!(
+                    "ConsumeQueue[Topic={topic}, queue-id={id}] contains no valid entries"
+                ))));
+            }
+            Ordering::Equal if rules.resets_empty_queues && !self.ends_before(disk, min)? => {}
+            _ => return Ok(None),
         }
         let path = || first.path().display().to_string();
         let before = self.min_position - first.base;
@@ -103,18 +123,23 @@ impl Queue {
         min: i64,
         ext_address: &mut i64,
     ) -> Result<bool, RecoveryError> {
-        if self.min_position >= self.list.max_offset() {
-            return Ok(false);
-        }
-        let Some(last_at) = self.list.files.len().checked_sub(1) else { return Ok(false) };
-        let (last_base, last_wrote) = (self.list.files[last_at].base, self.list.files[last_at].wrote);
-        if last_wrote < UNIT {
-            if rules.fails_on_empty_queue_file {
-                let exception = RecoveryError::exception("IllegalArgumentException: newPosition < 0");
-                return Err(exception.because_of(self.list.files[last_at].path()));
+        let is_over = if rules.resets_empty_queues {
+            if self.list.files.is_empty() {
+                (self.min_position, self.max_physical) = (0, -1);
             }
-        } else if self.physical_at(disk, last_at, last_wrote - UNIT)? < min {
-            self.min_position = last_base + last_wrote;
+            self.min_position > self.list.max_offset()
+        } else {
+            self.min_position >= self.list.max_offset()
+        };
+        let last_at = self.list.files.len().checked_sub(1);
+        let Some(last_at) = last_at.filter(|_| !is_over) else { return Ok(false) };
+        let last = &self.list.files[last_at];
+        if last.wrote < UNIT && rules.fails_on_empty_queue_file {
+            let exception = RecoveryError::exception("IllegalArgumentException: newPosition < 0");
+            return Err(exception.because_of(last.path()));
+        }
+        if self.ends_before(disk, min)? {
+            self.min_position = last.base + last.wrote;
             return Ok(false);
         }
         let (base, wrote) = (self.list.files[0].base, self.list.files[0].wrote);

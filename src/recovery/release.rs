@@ -90,6 +90,8 @@ pub struct Rules {
     pub checks_dup_info: bool,
     /// The parser looks at the bytes left in the file first.
     pub checks_bounds: bool,
+    /// That holds of a negative length too.
+    pub refuses_negative_lengths: bool,
     /// `forceVerifyPropCRC` is known.
     pub has_property_crc: bool,
     /// A property CRC of 0 counts as one.
@@ -136,6 +138,8 @@ pub struct Rules {
     pub fails_on_empty_queue_file: bool,
     /// The queue's minimum is found as 5.0.0 and later do.
     pub searches_minimum: bool,
+    /// That search forgets what a queue had whose files are gone, and looks into one whose minimum is its end.
+    pub resets_empty_queues: bool,
     /// Delivery times of delayed messages are known while recovering.
     pub knows_delays: bool,
     /// The next queue offset is corrected from the confirm offset with `duplicationEnable`.
@@ -179,6 +183,7 @@ const V494: Rules = Rules {
     has_v2: false,
     checks_dup_info: false,
     checks_bounds: false,
+    refuses_negative_lengths: false,
     has_property_crc: false,
     zero_property_crc_counts: false,
     numbers_must_parse: true,
@@ -202,6 +207,7 @@ const V494: Rules = Rules {
     indexes_tags: false,
     fails_on_empty_queue_file: false,
     searches_minimum: false,
+    resets_empty_queues: false,
     knows_delays: false,
     compensates_duplication: false,
     compensates_controller: false,
@@ -285,21 +291,20 @@ const V532: Rules = Rules {
     clean_start: CleanStart::BaseBelowQueues,
     ..V531
 };
-const V540: Rules = Rules {
-    since: (5, 4, 0),
+const V534: Rules = Rules {
+    since: (5, 3, 4),
     clean_start: CleanStart::FirstMessageBelowQueues,
     matching: Matching::ParsedTimestamp,
-    limits_files: true,
     truncation_test: TruncationTest::AfterDispatch,
-    indexes_tags: true,
     exit_without_tables: 253,
     exit_without_timer: 253,
     unlinks_tables: true,
     has_timer_snapshots: true,
-    has_rocksdb_index: true,
     maps_read_only: true,
     ..V532
 };
+const V540: Rules =
+    Rules { since: (5, 4, 0), limits_files: true, indexes_tags: true, has_rocksdb_index: true, ..V534 };
 const V550: Rules = Rules {
     since: (5, 5, 0),
     matching: Matching::ParsedOffset,
@@ -309,16 +314,19 @@ const V550: Rules = Rules {
     ..V540
 };
 
+const V551: Rules =
+    Rules { since: (5, 5, 1), refuses_negative_lengths: true, resets_empty_queues: true, ..V550 };
+
 /// All rows, oldest first.
-pub const ROWS: [Rules; 14] =
-    [V494, V497, V500, V510, V511, V512, V513, V514, V520, V530, V531, V532, V540, V550];
+pub const ROWS: [Rules; 16] =
+    [V494, V497, V500, V510, V511, V512, V513, V514, V520, V530, V531, V532, V534, V540, V550, V551];
 
 /// The newest release that the rows were made for; anything newer is answered with the last row.
-pub const NEWEST: Release = (5, 5, 0);
+pub const NEWEST: Release = (5, 5, 1);
 
 /// The rules by which a message exists, though the release that starts may not be able to read it, or be told to accept none
 /// without a checksum that it was written without.
-pub const READS_MOST: Rules = Rules { has_property_crc: false, numbers_must_parse: false, ..V550 };
+pub const READS_MOST: Rules = Rules { has_property_crc: false, numbers_must_parse: false, ..V551 };
 
 impl Rules {
     /// The row of a release: the newest one that is not newer than it. A release before the first row has none.

@@ -80,7 +80,9 @@ impl Load<'_> {
         for slot in &self.queues.slots {
             self.lines.extend(match &slot.queue {
                 AnyQueue::Batch(queue) => queue.line_without_minimum(&slot.topic, slot.id),
-                AnyQueue::Simple(queue) => queue.line_of_min(self.disk, rules, min)?,
+                AnyQueue::Simple(queue) => {
+                    queue.line_of_min(self.disk, rules, min, (&slot.topic, slot.id))?
+                }
             });
         }
         self.read_next_offsets();

@@ -7,7 +7,7 @@
 //! broker's write position, and the units behind it stay on disk and look valid ("stale"). After a cut the end moves on only
 //! over units of messages that were written, or dispatched again, after it.
 //!
-//! Upstream: `ConsumeQueue.recover`, `BatchConsumeQueue.recover`, releases 4.9.4 to 5.5.0.
+//! Upstream: `ConsumeQueue.recover`, `BatchConsumeQueue.recover`, releases 4.9.4 to 5.5.1.
 
 use std::io;
 use std::path::{Path, PathBuf};

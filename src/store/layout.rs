@@ -7,7 +7,7 @@
 //! | `consumequeue/`, `batchconsumequeue/`, `consumequeue_ext/` | one directory a topic, one a queue below it |
 //! | `index/`, `checkpoint`, `abort`, `lock`, `config/` | |
 //!
-//! Upstream: `StorePathConfigHelper`, `MessageStoreConfig`, `DLedgerConfig.getDefaultPath`; releases 4.9.4 to 5.5.0.
+//! Upstream: `StorePathConfigHelper`, `MessageStoreConfig`, `DLedgerConfig.getDefaultPath`; releases 4.9.4 to 5.5.1.
 
 use std::ffi::OsStr;
 use std::io;

@@ -3,7 +3,7 @@
 //! In DLedger mode a record is an entry (48 bytes of head and one message as its body), and its position is that of the head,
 //! while consume queues point at the message behind it.
 //!
-//! Upstream: `CommitLog.checkMessageAndReturnSize`, `DLedgerMmapFileStore.recover`, releases 4.9.4 to 5.5.0. Bodies are not
+//! Upstream: `CommitLog.checkMessageAndReturnSize`, `DLedgerMmapFileStore.recover`, releases 4.9.4 to 5.5.1. Bodies are not
 //! read here; a body torn inside shows only to recovery.
 
 use std::io;

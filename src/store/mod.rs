@@ -7,7 +7,7 @@
 //! panic or a signal (I3); nothing that is not a regular file is opened for reading, so a pipe never blocks a pass.
 //!
 //! Source of truth: upstream's `StorePathConfigHelper`, `MappedFileQueue.load`, `MultiPathMappedFileQueue`,
-//! `DLedgerMmapFileStore`, releases 4.9.4 to 5.5.0.
+//! `DLedgerMmapFileStore`, releases 4.9.4 to 5.5.1.
 
 pub mod consumequeue;
 pub mod layout;

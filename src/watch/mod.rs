@@ -10,7 +10,7 @@
 //! says when to look. A look reads a bounded number of bytes.
 //!
 //! Source of truth: the logback configuration of the broker (`logback_broker.xml`, `rmq.broker.logback.xml`), the log calls
-//! of `org.apache.rocketmq.store` and of `io.openmessaging.storage.dledger`, releases 4.9.4 to 5.5.0.
+//! of `org.apache.rocketmq.store` and of `io.openmessaging.storage.dledger`, releases 4.9.4 to 5.5.1.
 
 mod archive;
 pub mod event_table;

@@ -19,26 +19,61 @@ DEPENDENCY = """<dependency><groupId>org.apache.rocketmq</groupId>
 <artifactId>rocketmq-{}</artifactId><version>{}</version></dependency>"""
 
 
+# Releases of which repositories may lack artifacts: what is then taken from which release, and what at least is of its own.
+COMPLETED = {
+    "5.3.4": ("5.3.3", ("store", "broker", "controller")),
+    "5.5.1": ("5.5.0", ("store", "broker", "controller", "common", "remoting", "tiered-store")),
+}
+
+
 def jars(release):
     """Directory with the full class path of a release; fetched when it is not there yet."""
     target = CACHE / f"lib-{release}"
     if any(target.glob("rocketmq-broker-*.jar")):
         return target
     CACHE.mkdir(parents=True, exist_ok=True)
+    done = _whole(release, target)
+    if done is not None and release in COMPLETED:
+        done = _completed(release, target, *COMPLETED[release])
+    if done is not None:
+        raise SystemExit(f"lab: Maven could not fetch RocketMQ {release}:\n{done[-2000:]}")
+    return target
+
+
+def _whole(release, target):
+    """With all that it depends on; what Maven said if it could not."""
     # Some releases publish no name server or tools; the broker alone is enough for those.
     for artifacts in (("broker", "namesrv", "tools"), ("broker",)):
         with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
             pom = Path(scratch) / "pom.xml"
             pom.write_text(POM.format("".join(DEPENDENCY.format(name, release) for name in artifacts)))
             fetched = Path(scratch) / "jars"
-            done = subprocess.run(
-                ["mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", f"-DoutputDirectory={fetched}"],
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
+            done = _maven("-f", pom, "dependency:copy-dependencies", f"-DoutputDirectory={fetched}")
             if done.returncode == 0:
                 shutil.rmtree(target, ignore_errors=True)
                 fetched.rename(target)
-                return target
-    raise SystemExit(f"lab: Maven could not fetch RocketMQ {release}:\n{done.stdout[-2000:]}")
+                return None
+    return done.stdout
+
+
+def _completed(release, target, other, own):
+    """Its own artifacts among those of another release; what Maven said if it could not."""
+    with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+        mixed = Path(scratch) / "jars"
+        shutil.copytree(jars(other), mixed)
+        for name in own:
+            artifact = f"org.apache.rocketmq:rocketmq-{name}:{release}"
+            done = _maven("dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={mixed}")
+            if done.returncode != 0:
+                return done.stdout
+            (mixed / f"rocketmq-{name}-{other}.jar").unlink(missing_ok=True)
+        shutil.rmtree(target, ignore_errors=True)
+        mixed.rename(target)
+    return None
+
+
+def _maven(*arguments):
+    return subprocess.run(["mvn", "-q", "-B", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
 
 
 def client_classes():

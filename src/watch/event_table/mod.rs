@@ -8,7 +8,7 @@
 //! elsewhere, and DLedger's own lines went to different files over time.
 //!
 //! Source: the log calls of `org.apache.rocketmq.store`, `org.apache.rocketmq.common.ServiceThread` and
-//! `io.openmessaging.storage.dledger.store.file`, releases 4.9.4 to 5.5.0. Texts that differ by release have a row each.
+//! `io.openmessaging.storage.dledger.store.file`, releases 4.9.4 to 5.5.1. Texts that differ by release have a row each.
 
 mod ledger;
 mod pattern;

@@ -77,6 +77,7 @@ pub(super) const PATTERNS: &[Pattern] = &[
     store(E::MinOffsetCorrectFailed, "Exception thrown when correctMinOffset").since((5, 0, 0)),
     store(E::LogicOffsetCorrectNeeded, "CorrectLogicOffsetService.needCorrect. ").since((5, 0, 0)),
     store(E::QueueWithoutUnits, "ConsumeQueue[Topic=").holds("] contains no valid entries").since((5, 0, 0)),
+    store(E::QueueWithoutUnits, "ConsumeQueue[Topic=").holds("] contains no entry, reset minLogicOffset to 0").since((5, 5, 1)),
     store(E::QueueWithoutUnits, "ConsumeQueue[topic=").holds("] contains no valid entries. Min-offset is assigned as: ").since((5, 0, 0)),
     store(E::QueueWithoutUnits, "maybe ConsumeQueue was created just now. topic="),
     store(E::IndexFull, "Index file [").ends("] is full, trying to create another one"),

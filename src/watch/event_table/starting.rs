@@ -10,13 +10,13 @@ use crate::watch::occurrence::PhaseHint::{
 const TRANSITION: &str = "MessageStoreState transition from ";
 
 const fn transition(rest: &'static str) -> Pattern {
-    store(E::StoreStateTransition, TRANSITION).holds(rest).since((5, 4, 0)).fact(F::StateTransition)
+    store(E::StoreStateTransition, TRANSITION).holds(rest).since((5, 3, 4)).fact(F::StateTransition)
 }
 
 #[rustfmt::skip]
 pub(super) const PATTERNS: &[Pattern] = &[
     // The process is new.
-    store(E::StartBegun, "MessageStoreState initialized, state=").since((5, 4, 0)).phase(Opening),
+    store(E::StartBegun, "MessageStoreState initialized, state=").since((5, 3, 4)).phase(Opening),
     store(E::StartBegun, "MessageRocksDBStorage init success, dbPath: ").since((5, 4, 0)).phase(Opening),
     store(E::StartBegun, "Load default HA Service: ").since((5, 0, 0)).phase(Opening),
     store(E::StartBegun, "Load AutoSwitch HA Service: ").since((5, 0, 0)).phase(Opening),
@@ -29,7 +29,7 @@ pub(super) const PATTERNS: &[Pattern] = &[
     store(E::ShutdownUnclean, "last shutdown abnormally, root dir: ").between((5, 0, 0), (5, 0, 0)).phase(Opening).fact(F::ShutdownUnclean),
     store(E::ShutdownUnclean, "last shutdown abnormally, store path root dir: ").since((5, 1, 0)).phase(Opening).fact(F::ShutdownUnclean),
     store(E::ShutdownUnclean, "last shutdown abnormally").phase(Opening).fact(F::ShutdownUnclean),
-    store(E::StoreStateFailed, TRANSITION).holds(" failed;").since((5, 4, 0)).phase(Failed),
+    store(E::StoreStateFailed, TRANSITION).holds(" failed;").since((5, 3, 4)).phase(Failed),
     transition("INIT to LOAD_BEGIN;").phase(Opening),
     transition(" to LOAD_").phase(Loading),
     transition(" to RECOVER_BEGIN;").phase(RecoveringConsumeQueue),
@@ -61,11 +61,11 @@ pub(super) const PATTERNS: &[Pattern] = &[
     store(E::LoadStep, "compactionStore ").ends(" load completed.").since((5, 1, 0)).phase(Loading),
     store(E::LoadStep, "loop to scan all topicConfig with fixed delay ").since((5, 1, 0)).phase(Loading),
     store(E::LoadStep, "Registered CommitLogDispatchStore: ").since((5, 5, 0)).phase(Loading),
-    store(E::LoadStep, "CombineConsumeQueueStore init, ").since((5, 4, 0)).phase(Loading),
-    store(E::LoadStep, "CombineConsumeQueueStore load success").since((5, 4, 0)).phase(Loading),
-    store(E::CqStoreMismatch, "CombineConsumeQueueStore load fail, ").since((5, 4, 0)).phase(Failed),
-    store(E::CqStoreMismatch, "CombineConsumeQueueStore can not recover all inner store").since((5, 4, 0)),
-    store(E::CqStoreMismatch, "CombineConsumeQueueStore checkAssignOffsetStore fail").since((5, 4, 0)),
+    store(E::LoadStep, "CombineConsumeQueueStore init, ").since((5, 3, 4)).phase(Loading),
+    store(E::LoadStep, "CombineConsumeQueueStore load success").since((5, 3, 4)).phase(Loading),
+    store(E::CqStoreMismatch, "CombineConsumeQueueStore load fail, ").since((5, 3, 4)).phase(Failed),
+    store(E::CqStoreMismatch, "CombineConsumeQueueStore can not recover all inner store").since((5, 3, 4)),
+    store(E::CqStoreMismatch, "CombineConsumeQueueStore checkAssignOffsetStore fail").since((5, 3, 4)),
     any(E::LengthMismatch, "").ends(" length not matched message store config value, please check it manually").phase(Failed),
     any(E::LengthMismatch, "").ends(". You should delete old files before changing mapped file size").phase(Failed),
     store(E::EmptyFileAutoDeleted, "").ends(" size is 0, auto delete. is_ok: true").since((5, 1, 3)).phase(Loading),
@@ -85,7 +85,7 @@ pub(super) const PATTERNS: &[Pattern] = &[
 
     // Consume queues are scanned.
     store(E::RecoverMode, "message store recover mode: ").between((5, 1, 0), (5, 3, 3)).phase(RecoveringConsumeQueue),
-    store(E::RecoverMode, "Start to recover consume queue concurrently=").since((5, 4, 0)).phase(RecoveringConsumeQueue),
+    store(E::RecoverMode, "Start to recover consume queue concurrently=").since((5, 3, 4)).phase(RecoveringConsumeQueue),
     store(E::RecoverCqStep, "recover current consume queue file over,  ").phase(RecoveringConsumeQueue),
     store(E::RecoverCqStep, "recover last consume queue file over, last mapped file ").phase(RecoveringConsumeQueue),
     store(E::RecoverCqStep, "recover next consume queue file, ").phase(RecoveringConsumeQueue),
@@ -106,14 +106,14 @@ pub(super) const PATTERNS: &[Pattern] = &[
     store(E::RecoverFromCandidate, "find check timestamp, ").until((5, 3, 3)).phase(RecoveringCommitLog),
     store(E::RecoverFromCandidate, "find check. beginPhyOffset: ").between((5, 2, 0), (5, 3, 3)).phase(RecoveringCommitLog),
     store(E::RecoverFromCandidate, "dledger find check timestamp, ").between((5, 2, 0), (5, 3, 3)).phase(RecoveringCommitLog),
-    store(E::RecoverFromCandidate, "CommitLog isMmapFileMatchedRecover find satisfied MmapFile for index, ").since((5, 4, 0)).phase(RecoveringCommitLog),
-    store(E::RecoverFromCandidate, "DLedgerCommitLog isMmapFileMatchedRecover find satisfied MmapFile for index, ").since((5, 4, 0)).phase(RecoveringCommitLog),
+    store(E::RecoverFromCandidate, "CommitLog isMmapFileMatchedRecover find satisfied MmapFile for index, ").since((5, 3, 4)).phase(RecoveringCommitLog),
+    store(E::RecoverFromCandidate, "DLedgerCommitLog isMmapFileMatchedRecover find satisfied MmapFile for index, ").since((5, 3, 4)).phase(RecoveringCommitLog),
     store(E::RecoverFromCandidate, "recoverNormally maxRecoverNum: ").since((5, 4, 0)).phase(RecoveringCommitLog),
     store(E::RecoverFromCandidate, "recoverAbnormally maxRecoverNum: ").since((5, 4, 0)).phase(RecoveringCommitLog),
     store(E::RecoverFromCandidate, "index isMappedFileMatchedRecover lastOffsetPy: ").since((5, 4, 0)).phase(RecoveringCommitLog),
     store(E::RecoverFromCandidate, "trans isMappedFileMatchedRecover lastOffsetPy: ").since((5, 4, 0)).phase(RecoveringCommitLog),
     store(E::RecoverFromCandidate, "isMappedFileMatchedRecover ").holds(" recover form ").since((5, 4, 0)).phase(RecoveringCommitLog),
-    store(E::RecoverFromCandidate, "recover using acceleration, recovery offset is ").since((5, 4, 0)).phase(RecoveringCommitLog),
+    store(E::RecoverFromCandidate, "recover using acceleration, recovery offset is ").since((5, 3, 4)).phase(RecoveringCommitLog),
     store(E::RecoverFromFile, "recover from this mapped file ").phase(RecoveringCommitLog).fact(F::ScanStart),
     store(E::RecoverFromFile, "dledger recover from this mappFile ").since((5, 2, 0)).phase(RecoveringCommitLog).fact(F::ScanStart),
     store(E::RecoverNextFile, "recover next physics file, ").phase(RecoveringCommitLog).fact(F::ScanNext),
