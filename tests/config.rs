@@ -167,6 +167,15 @@ fn a_file_that_cannot_be_used_is_the_problem_and_not_the_keys_it_may_have_set() 
 }
 
 #[test]
+fn a_tag_is_refused_wherever_it_stands() {
+    for yaml in ["!a {store: {path: /s}}", "store: {path: !a !b /s}", "log: {level: [{!a x: 1}]}", "!a x: 1"]
+    {
+        let told = problems(load_text(yaml, &[Override::text("store.path", "--store.path", "/s")]));
+        assert!(told.len() == 1 && told[0].contains("config.file"), "{yaml}: {told:?}");
+    }
+}
+
+#[test]
 fn a_flag_is_checked_even_if_the_file_cannot_be_read() {
     let overrides = [Override::text("log.level", "--log.level", "loud")];
     let found = load(Some("/no/such/file.yaml".as_ref()), &overrides).outcome.unwrap_err();

@@ -132,6 +132,7 @@ impl Layers {
         let parsed =
             read.and_then(|text| serde_yaml::from_str(&text).map_err(|error| format!("YAML: {error}")));
         match parsed {
+            Ok(value) if has_tag(&value) => self.refuse_file(path, "YAML without tags (!…)".to_owned()),
             Ok(Value::Null) => true,
             Ok(Value::Mapping(given)) => {
                 self.add_mapping(given, &Origin::File(path.to_owned()));
@@ -214,6 +215,16 @@ impl Layers {
             None => self.values[&*given.key] = value,
         }
         self.origins.0.insert(given.key.to_string(), given.origin.clone());
+    }
+}
+
+/// Whether there is a tag of its own anywhere, for which no key has a use, and which not every text can be written with again.
+fn has_tag(value: &Value) -> bool {
+    match value {
+        Value::Tagged(_) => true,
+        Value::Sequence(values) => values.iter().any(has_tag),
+        Value::Mapping(values) => values.iter().any(|(key, value)| has_tag(key) || has_tag(value)),
+        _ => false,
     }
 }
 

@@ -51,7 +51,7 @@ const LARGE: usize = 96 << 20;
 /// All targets.
 pub const TARGETS: [Target; 14] = [
     Target { name: "formats", run: formats::run, seeds: seeds::records, memory: (SMALL, 16) },
-    Target { name: "properties", run: texts::properties, seeds: seeds::properties, memory: (SMALL, 64) },
+    Target { name: "properties", run: texts::properties, seeds: seeds::properties, memory: (SMALL, 128) },
     Target { name: "tables", run: texts::tables, seeds: seeds::tables, memory: (SMALL, 256) },
     Target { name: "log_lines", run: log::lines, seeds: seeds::log_lines, memory: (SMALL, 64) },
     Target { name: "log_files", run: log::files, seeds: seeds::log_files, memory: (8 << 20, 64) },
