@@ -138,9 +138,18 @@ impl<'a> Message<'a> {
     ///
     /// If the bytes are not a whole message; see [`MessageError`].
     pub fn decode(bytes: &'a [u8]) -> Result<Self, MessageError> {
+        Self::decode_within(bytes, 0)
+    }
+
+    /// The same, where a part may be as long as `room`, though the message claims less.
+    ///
+    /// # Errors
+    ///
+    /// As [`Message::decode`].
+    pub fn decode_within(bytes: &'a [u8], room: i32) -> Result<Self, MessageError> {
         let mut reader = Reader::new(bytes);
         let header = MessageHeader::read(&mut reader)?;
-        let mut parts = Parts { reader, total_len: header.total_len };
+        let mut parts = Parts { reader, total_len: header.total_len, room: room.max(header.total_len) };
         let body = parts.take("body", usize::try_from(header.body_len).unwrap_or(0))?;
         let topic_len = parts.topic_len(header.version)?;
         let topic = parts.take("topic", topic_len)?;
@@ -224,12 +233,13 @@ fn crc(bytes: &[u8]) -> i32 {
 struct Parts<'a> {
     reader: Reader<'a>,
     total_len: i32,
+    room: i32,
 }
 
 impl<'a> Parts<'a> {
     fn take(&mut self, field: &'static str, len: usize) -> Result<&'a [u8], MessageError> {
         let at = self.reader.position();
-        if usize::try_from(self.total_len).is_ok_and(|total_len| len > total_len) {
+        if usize::try_from(self.room).is_ok_and(|room| len > room) {
             return Err(MessageError::BeyondTotal { at, field, len, total_len: self.total_len });
         }
         let short = MessageError::short(&self.reader, field, len);

@@ -229,6 +229,7 @@ impl<'a> Load<'a> {
         let reading = Reading::new(self.disk, &self.parser, &names, records, self.checks());
         reading.one(file, 0, file_len, |parsed| match parsed {
             Parsed::Message(request) => {
+                self.parser.note(request.size);
                 Some(FirstMessage { stored_at: request.stored_at, physical: request.physical })
             }
             Parsed::Blank => None,

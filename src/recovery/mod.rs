@@ -37,6 +37,7 @@
 
 pub mod any_queue;
 pub mod batch_queue;
+pub mod delay_levels;
 pub mod disk;
 pub mod dispatch_counts;
 pub mod dropped;

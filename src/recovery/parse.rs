@@ -3,7 +3,9 @@
 //! Upstream: `CommitLog.checkMessageAndReturnSize`, `DLedgerCommitLog.checkMessageAndReturnSize`.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicI32, Ordering};
 
+use super::delay_levels::delays;
 use super::release::Rules;
 use crate::broker::BrokerConf;
 use crate::format::java_hash::tags_code;
@@ -20,6 +22,8 @@ const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
 pub const HUGE_LENGTH: &str = "java.lang.OutOfMemoryError";
 /// Length from which that is possible.
 const HUGE: i32 = 256 << 20;
+/// The longest buffer that is kept from one message to the next (`maxCheckMessageReuseBufferSize`).
+const LONGEST_BUFFER: i32 = 1 << 20;
 /// Longest array of a JVM.
 const LONGEST_ARRAY: i32 = i32::MAX - 2;
 
@@ -159,6 +163,8 @@ pub struct Parser<'a> {
     rules: &'a Rules,
     force_property_crc: bool,
     delays: Vec<i64>,
+    /// Length of the longest message that was read.
+    longest: AtomicI32,
 }
 
 impl<'a> Parser<'a> {
@@ -167,7 +173,20 @@ impl<'a> Parser<'a> {
     pub fn new(rules: &'a Rules, conf: &BrokerConf, is_started: bool) -> Self {
         let knows_delays = rules.knows_delays || is_started;
         let delays = if knows_delays { delays(&conf.message_delay_level) } else { Vec::new() };
-        Self { rules, force_property_crc: rules.has_property_crc && conf.force_verify_prop_crc, delays }
+        let force_property_crc = rules.has_property_crc && conf.force_verify_prop_crc;
+        Self { rules, force_property_crc, delays, longest: AtomicI32::new(0) }
+    }
+
+    /// Notes that recovery has read a message of this length.
+    pub fn note(&self, len: i32) {
+        if self.rules.keeps_buffer && len <= LONGEST_BUFFER && len > self.longest.load(Ordering::Relaxed) {
+            self.longest.store(len, Ordering::Relaxed);
+        }
+    }
+
+    /// Length of what the broker reads the parts of this message into, if that is longer than the message.
+    fn room(&self, bytes: &[u8]) -> i32 {
+        if claims_more_than(bytes, LONGEST_BUFFER) { 0 } else { self.longest.load(Ordering::Relaxed) }
     }
 
     /// The entry or message at the first of `bytes`, of which there are `rest` up to the end of the file.
@@ -224,7 +243,8 @@ impl<'a> Parser<'a> {
             return Parsed::Fail(Failure { cause: Cause::OutOfMemory, ..Failure::default() });
         }
         let checks_body = checks.crc && !self.force_property_crc;
-        match Message::decode(bytes) {
+        let room = self.room(bytes);
+        match Message::decode_within(bytes, room) {
             Ok(message) => {
                 if checks_body && !message.is_body_intact() {
                     return crc_failed(&message.header, message.computed_body_crc());
@@ -232,7 +252,7 @@ impl<'a> Parser<'a> {
                 self.check(&message, checks)
             }
             Err(error) => {
-                if let Some(failed) = torn_body(bytes).filter(|_| checks_body) {
+                if let Some(failed) = torn_body(bytes, room).filter(|_| checks_body) {
                     return failed;
                 }
                 match error {
@@ -277,7 +297,10 @@ impl<'a> Parser<'a> {
     /// Checks that upstream makes before it compares the lengths, on a message whose parts do not add up.
     fn half_message_check(&self, bytes: &[u8], checks: Checks) -> Option<Parsed<'static>> {
         let mut whole = bytes.to_vec();
-        let Err(MessageError::HalfMessage { read_len, .. }) = Message::decode(bytes) else { return None };
+        let room = self.room(bytes);
+        let Err(MessageError::HalfMessage { read_len, .. }) = Message::decode_within(bytes, room) else {
+            return None;
+        };
         let len = i32::try_from(read_len).ok()?;
         whole.get_mut(..4)?.copy_from_slice(&len.to_be_bytes());
         let message = Message::decode(&whole).ok()?;
@@ -428,10 +451,10 @@ fn crc_failed(header: &MessageHeader, computed: i32) -> Parsed<'static> {
 }
 
 /// The body's checksum is compared before anything behind the body is read.
-fn torn_body(bytes: &[u8]) -> Option<Parsed<'static>> {
+fn torn_body(bytes: &[u8], room: i32) -> Option<Parsed<'static>> {
     let header = MessageHeader::decode(bytes).ok()?;
     let len = usize::try_from(header.body_len).ok()?;
-    if len == 0 || header.body_len > header.total_len {
+    if len == 0 || header.body_len > header.total_len.max(room) {
         return None;
     }
     let body = bytes.get(header.header_len()..)?.get(..len)?;
@@ -458,27 +481,4 @@ fn dup_info_failure(message: &Message<'_>, checks: Checks) -> Option<String> {
 /// A number as Java parses it.
 fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
     std::str::from_utf8(text).ok()?.parse().ok()
-}
-
-/// `1s 5s 10s` in milliseconds, by level from 1 on.
-fn delays(levels: &str) -> Vec<i64> {
-    levels.split(' ').map_while(delay).collect()
-}
-
-/// Whether the broker takes all levels; else it does not start (`ScheduleMessageService.parseDelayLevel`).
-#[must_use]
-pub fn takes_delays(levels: &str) -> bool {
-    levels.split(' ').all(|level| delay(level).is_some())
-}
-
-fn delay(level: &str) -> Option<i64> {
-    let (at, last) = level.char_indices().last()?;
-    let unit = match last {
-        's' => 1_000,
-        'm' => 60_000,
-        'h' => 3_600_000,
-        'd' => 86_400_000,
-        _ => return None,
-    };
-    level.get(..at)?.parse::<i64>().ok()?.checked_mul(unit)
 }

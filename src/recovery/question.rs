@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use sha1::{Digest, Sha1};
 
 use super::any_queue::AnyQueue;
+use super::delay_levels::takes_delays;
 use super::disk::{Budget, Disk, RecoveryError};
 use super::forecast::{
     CommitLogForecast, FilesForecast, Forecast, IndexForecast, LedgerForecast, LogLine, QueueEnds,
@@ -15,7 +16,7 @@ use super::load::{Load, Setting};
 use super::loss::Search;
 use super::memory::Memory;
 use super::metadata::Tables;
-use super::parse::{HUGE_LENGTH, Parser, takes_delays};
+use super::parse::{HUGE_LENGTH, Parser};
 use super::pieces::Records;
 use super::queue_kind::QueueKinds;
 use super::refusal::{EXIT_LOAD_FAILED, Refusal};

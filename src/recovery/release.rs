@@ -92,6 +92,8 @@ pub struct Rules {
     pub checks_bounds: bool,
     /// That holds of a negative length too.
     pub refuses_negative_lengths: bool,
+    /// The parts of a message are read into what the longest one before was read into.
+    pub keeps_buffer: bool,
     /// `forceVerifyPropCRC` is known.
     pub has_property_crc: bool,
     /// A property CRC of 0 counts as one.
@@ -184,6 +186,7 @@ const V494: Rules = Rules {
     checks_dup_info: false,
     checks_bounds: false,
     refuses_negative_lengths: false,
+    keeps_buffer: false,
     has_property_crc: false,
     zero_property_crc_counts: false,
     numbers_must_parse: true,
@@ -314,8 +317,13 @@ const V550: Rules = Rules {
     ..V540
 };
 
-const V551: Rules =
-    Rules { since: (5, 5, 1), refuses_negative_lengths: true, resets_empty_queues: true, ..V550 };
+const V551: Rules = Rules {
+    since: (5, 5, 1),
+    refuses_negative_lengths: true,
+    keeps_buffer: true,
+    resets_empty_queues: true,
+    ..V550
+};
 
 /// All rows, oldest first.
 pub const ROWS: [Rules; 16] =

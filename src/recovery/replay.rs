@@ -98,6 +98,8 @@ pub struct Walked {
     pub messages: u64,
     /// Whether something stands behind them that is no record.
     pub is_torn: bool,
+    /// Length of the longest message.
+    pub longest: i32,
 }
 
 /// The messages that a walk met, by queue.
@@ -161,6 +163,7 @@ impl Replay<'_, '_> {
         let (mut walked, mut is_noted) = (from.walked, from.is_noted);
         let repeated_before = self.queues.counts.repeated;
         self.queues.counts.repeated += from.repeated;
+        self.parser.note(walked.longest);
         self.index.go_on_from(from.index_after);
         (noted.names, noted.starts) = (from.names.clone(), std::mem::take(&mut from.starts));
         for (at, file) in list.files.iter().enumerate().skip(begin) {
@@ -205,6 +208,8 @@ impl Replay<'_, '_> {
                     }
                     walked.last_start = base + counted;
                     walked.messages += 1;
+                    walked.longest = walked.longest.max(record.size);
+                    self.parser.note(record.size);
                     counted += i64::from(record.size);
                     position = place + record.byte_len();
                     last = Some(LastMessage { place, physical: record.physical, size: record.size });
