@@ -83,7 +83,7 @@ fn going_on_says_what_reading_everything_says() {
         let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let log = if dice.below(2) == 0 { Log::Plain } else { Log::DLedger };
         let release: Release =
-            [(4, 9, 7), (5, 1, 4), (5, 2, 0), (5, 3, 3), (5, 4, 0), (5, 5, 0)][dice.below(6)];
+            [(4, 9, 7), (5, 1, 4), (5, 2, 0), (5, 3, 3), (5, 4, 0), (5, 5, 1)][dice.below(6)];
         let more = ["", "enableConsumeQueueExt=true", "enableMultiDispatch=true", "messageIndexEnable=false"]
             [dice.below(4)];
         let dir = tempfile::tempdir().unwrap();

@@ -22,6 +22,8 @@ const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
 pub const HUGE_LENGTH: &str = "java.lang.OutOfMemoryError";
 /// Length from which that is possible.
 const HUGE: i32 = 256 << 20;
+/// More bytes than a record takes beyond its body, topic and properties.
+const SLACK: usize = 512;
 /// The longest buffer that is kept from one message to the next (`maxCheckMessageReuseBufferSize`).
 const LONGEST_BUFFER: i32 = 1 << 20;
 /// Longest array of a JVM.
@@ -182,6 +184,13 @@ impl<'a> Parser<'a> {
         if self.rules.keeps_buffer && len <= LONGEST_BUFFER && len > self.longest.load(Ordering::Relaxed) {
             self.longest.store(len, Ordering::Relaxed);
         }
+    }
+
+    /// Bytes at most by which a record of this length is told: each of its three parts may take as much as there is room for.
+    #[must_use]
+    pub fn reach(&self, len: usize) -> usize {
+        let room = usize::try_from(self.longest.load(Ordering::Relaxed)).unwrap_or(0);
+        len.max(room).saturating_mul(3).saturating_add(SLACK)
     }
 
     /// Length of what the broker reads the parts of this message into, if that is longer than the message.

@@ -28,8 +28,6 @@ const PIECE: usize = 1024 << 10;
 const BEYOND: usize = 4 << 10;
 /// The longest record that is parsed ahead.
 const LONGEST: usize = 8 << 20;
-/// More bytes than the parts of a message can take beyond three times its length.
-const SLACK: usize = 512;
 
 /// How records stand in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,8 +163,8 @@ impl<'r> Reading<'r> {
         let from = i64::try_from(at).unwrap_or(i64::MAX);
         bytes.resize(64.min(rest), 0);
         file.read(self.disk, from, bytes)?;
-        // What is not read reads as missing; nothing looks beyond three times the length.
-        let want = self.claimed(bytes).saturating_mul(3).saturating_add(SLACK).min(rest);
+        // What is not read reads as missing.
+        let want = self.parser.reach(self.claimed(bytes)).min(rest);
         bytes.resize(want, 0);
         file.read(self.disk, from, bytes)?;
         Ok(rest)
