@@ -211,6 +211,17 @@ fn an_empty_segment_that_loading_deletes_was_not_among_the_segments_that_go() {
 }
 
 #[test]
+fn of_two_segments_with_one_name_the_last_by_path_was_taken_for_the_last_that_the_broker_takes() {
+    let case = Case::named("5.2.0-multipath-plain-r0");
+    let other = case.root().join("commitlog");
+    fs::create_dir_all(&other).unwrap();
+    fs::write(other.join("00000000000000065536"), [0; 16]).unwrap();
+    let found = told(&case, (5, 2, 0), |_| {});
+    assert_eq!(found.verdict, Verdict::Inconclusive);
+    assert!(found.not_modelled[0].contains("two directories have a file 00000000000000065536"));
+}
+
+#[test]
 fn what_is_not_modelled_is_named_where_it_can_matter() {
     let case = with(&[("compaction/compactionLog/T/0/file", b"")]);
     let notes = |release, set: fn(&mut Question)| told(&case, release, set).not_modelled;

@@ -119,7 +119,6 @@ pub fn same_release(assumption: &Assumption) -> Vec<Attempt> {
     let root = &assumption.store.root;
     let mut attempts = Attempts { assumption, found: Vec::new() };
     let is_clean = assumption.is_clean();
-    let no_broker = "Make sure that no broker runs on this store";
     if !is_clean && assumption.store.broker_state == BrokerState::Running {
         let abort = format!("Make sure that {root}/abort is gone; if it is not, remove it");
         let steps = [ORDERLY_STOP, &abort, START];
@@ -130,7 +129,7 @@ pub fn same_release(assumption: &Assumption) -> Vec<Attempt> {
             |changed| changed.set_clean(true),
         );
     } else if !is_clean {
-        let steps = [no_broker, &format!("rm {root}/abort"), START];
+        let steps = [NO_BROKER, &format!("rm {root}/abort"), START];
         attempts.add("remove_abort", "start with the abort file removed", &steps, |changed| {
             changed.set_clean(true);
         });
@@ -138,6 +137,7 @@ pub fn same_release(assumption: &Assumption) -> Vec<Attempt> {
     if question.release >= KNOWS_RECHECK && !question.conf.recheck_reput_offset_from_cq {
         let steps = [
             "Set recheckReputOffsetFromCq=true in broker.conf, and leave it so: it makes dispatch begin where the queues end",
+            NO_BROKER,
             START,
         ];
         attempts.add("recheck_reput_offset", "start with recheckReputOffsetFromCq=true", &steps, |changed| {
@@ -147,14 +147,14 @@ pub fn same_release(assumption: &Assumption) -> Vec<Attempt> {
     let ledger_checkpoint = assumption.layout.ledger_checkpoint().filter(|path| path.exists());
     if let Some(path) = ledger_checkpoint.filter(|_| !question.without.ledger_checkpoint) {
         let path = path.display();
-        let steps = [no_broker, &format!("mv {path} {path}.aside"), START];
+        let steps = [NO_BROKER, &format!("mv {path} {path}.aside"), START];
         let title = "start with DLedger's checkpoint set aside";
         attempts.add("set_aside_dledger_checkpoint", title, &steps, |changed| {
             changed.question.without.ledger_checkpoint = true;
         });
     }
     if !is_clean && !question.without.checkpoint && assumption.layout.checkpoint().exists() {
-        let steps = [no_broker, &format!("mv {root}/checkpoint {root}/checkpoint.aside"), START];
+        let steps = [NO_BROKER, &format!("mv {root}/checkpoint {root}/checkpoint.aside"), START];
         attempts.add("set_aside_checkpoint", "start with the checkpoint set aside", &steps, |changed| {
             changed.question.without.checkpoint = true;
         });
@@ -165,6 +165,7 @@ pub fn same_release(assumption: &Assumption) -> Vec<Attempt> {
 
 const ORDERLY_STOP: &str =
     "Stop the broker in an orderly way (SIGTERM) and wait until its process is gone; it may take 20 s";
+const NO_BROKER: &str = "Make sure that no broker runs on this store";
 const START: &str = "Start the broker, and compare the queues' ends with this answer";
 
 struct Attempts<'a> {
@@ -220,7 +221,8 @@ fn other_release(assumption: &Assumption, release: Release) -> Attempt {
     let mut changed = assumption.clone();
     changed.question.release = release;
     changed.assumed.version = Some(version.clone());
-    let mut steps = vec![format!("Start this store with release {version}; read its release notes first")];
+    let start = format!("Start this store with release {version}; read its release notes first");
+    let mut steps = vec![NO_BROKER.to_owned(), start];
     if assumption.store.mode == LogKind::DLedger {
         steps.push("Until a release counts DLedger's entries rightly, stop brokers in an orderly way, and set recheckReputOffsetFromCq=true".to_owned());
     }

@@ -133,6 +133,18 @@ impl FileList {
             entries.extend(found.into_iter().map(|entry| (dir.clone(), entry)));
         }
         entries.sort_by(|(dir_a, a), (dir_b, b)| a.name.cmp(&b.name).then_with(|| dir_a.cmp(dir_b)));
+        if matches!(loader, Loader::Broker(_)) {
+            let twice = entries.windows(2).find(|pair| {
+                let [(_, a), (_, b)] = pair else { return false };
+                a.name == b.name && !a.is_dir && !b.is_dir
+            });
+            if let Some([(_, entry), _]) = twice {
+                return Err(RecoveryError::Unknown(format!(
+                    "two directories have a file {}: which one the broker takes first hangs on the hashes of their paths",
+                    entry.name.display()
+                )));
+            }
+        }
         let count = entries.len();
         let mut list = Self { file_len, files: Vec::with_capacity(count) };
         let mut unlinked = Vec::new();
