@@ -15,6 +15,8 @@ use crate::format::batch_cq_unit::{BATCH_UNIT_LEN, BatchCqUnit};
 use crate::units::PhysicalOffset;
 
 const UNIT: i64 = 46;
+/// Bytes of a unit that the search for the minimum reads.
+const SEARCHED: i64 = 38;
 
 /// A batch queue.
 #[derive(Debug, Clone)]
@@ -31,13 +33,15 @@ pub struct BatchQueue {
     pub max: i64,
     /// Units written since loading.
     pub written: u64,
+    /// The search for the minimum came to a unit that is cut before what it looks at.
+    fails_at_cut_unit: bool,
 }
 
 impl BatchQueue {
     /// A queue with these files, not scanned.
     #[must_use]
     pub fn new(dir: Arc<Path>, list: FileList) -> Self {
-        Self { dir, list, max_physical: -1, min: -1, max: 0, written: 0 }
+        Self { dir, list, max_physical: -1, min: -1, max: 0, written: 0, fails_at_cut_unit: false }
     }
 
     fn unit_at(&self, disk: &Disk, file: usize, at: i64) -> Result<BatchCqUnit, RecoveryError> {
@@ -167,20 +171,28 @@ impl BatchQueue {
     pub fn correct_min(&mut self, disk: &Disk, min: i64) -> Result<(), RecoveryError> {
         self.revise_min(disk)?;
         let Some(first) = self.list.files.first() else { return Ok(()) };
-        let own_min = &mut self.min;
-        first.open(disk)?.slots(disk, 0, first.wrote, |_, slot| {
+        // A file whose name is no multiple of its length may be cut within a unit.
+        let left = first.wrote % UNIT;
+        let end = if left < SEARCHED { first.wrote } else { first.wrote - left + UNIT };
+        let (own_min, mut are_gone) = (&mut self.min, true);
+        first.open(disk)?.slots(disk, 0, end, |_, slot| {
             let unit = BatchCqUnit::decode(slot);
-            let is_gone = unit.physical_offset.0 < min;
-            if is_gone {
+            are_gone = unit.physical_offset.0 < min;
+            if are_gone {
                 *own_min = unit.base_offset.0.wrapping_add(i64::from(unit.batch_size));
             }
-            is_gone
-        })
+            are_gone
+        })?;
+        self.fails_at_cut_unit = are_gone && (1..SEARCHED).contains(&left);
+        Ok(())
     }
 
-    /// What is printed where the first file is there and has nothing.
+    /// What is printed where the first file is there and has nothing, or ends within a unit.
     #[must_use]
     pub fn line_without_minimum(&self, topic: &str, id: i32) -> Option<LogLine> {
+        if self.fails_at_cut_unit {
+            return Some(LogLine::new("ERROR", "Exception thrown when correctMinOffset".to_owned()));
+        }
         let files = self.list.files.len();
         self.list.files.first().filter(|first| first.wrote == 0).map(|_| {
             LogLine::warn(format!(
