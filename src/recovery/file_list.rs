@@ -133,7 +133,7 @@ impl FileList {
             entries.extend(found.into_iter().map(|entry| (dir.clone(), entry)));
         }
         entries.sort_by(|(dir_a, a), (dir_b, b)| a.name.cmp(&b.name).then_with(|| dir_a.cmp(dir_b)));
-        if matches!(loader, Loader::Broker(_)) {
+        if dirs.len() > 1 && matches!(loader, Loader::Broker(_)) {
             let twice = entries.windows(2).find(|pair| {
                 let [(_, a), (_, b)] = pair else { return false };
                 a.name == b.name && !a.is_dir && !b.is_dir

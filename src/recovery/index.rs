@@ -62,9 +62,14 @@ impl Index {
         for entry in entries {
             let path = dir.join(&entry.name);
             if entry.name.to_str().is_none_or(|name| name.parse::<i64>().is_err()) {
-                let why =
-                    format!("NumberFormatException: For input string: \"{}\"", entry.name.to_string_lossy());
-                index.tell(&format!("load file {} error", path.display()), &why);
+                index.lines.push(LogLine::new(
+                    "ERROR",
+                    format!(
+                        "load file {} error NumberFormatException: For input string: \"{}\"",
+                        path.display(),
+                        entry.name.to_string_lossy()
+                    ),
+                ));
                 continue;
             }
             if entry.is_dir {
@@ -82,10 +87,6 @@ impl Index {
             index.last = Some(IndexFile { count: header.index_count(), end: header.end_physical_offset });
         }
         Ok((index, true))
-    }
-
-    fn tell(&mut self, what: &str, why: &str) {
-        self.lines.push(LogLine::new("ERROR", format!("{what} {why}")));
     }
 
     /// Where it ends.

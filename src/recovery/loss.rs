@@ -310,8 +310,7 @@ impl Search<'_, '_> {
         // Of a file that was scanned and then cut only the units that went are read.
         if let Some(scanned) = scanned.filter(|scanned| scanned.until > file.wrote) {
             let mut pointed = Pointed { until: file.wrote, ..scanned.clone() };
-            // A file whose name is no multiple of its length may be cut within a unit.
-            let gone = file.wrote - file.wrote % queue.unit_len()..scanned.until;
+            let gone = whole_units(queue, file)..scanned.until;
             units_of(self.disk, queue, file, gone, |start, _| pointed.starts.remove(start))?;
             return Ok(pointed);
         }
@@ -377,10 +376,15 @@ impl Search<'_, '_> {
     }
 }
 
+/// End of the last whole unit: a file whose name is no multiple of its length may be cut within one.
+fn whole_units(queue: &AnyQueue, file: &ListedFile) -> i64 {
+    file.wrote - file.wrote % queue.unit_len()
+}
+
 /// Bytes at the front of a file that a running broker does not write any more, and that recovery did not write.
 fn settled(queue: &AnyQueue, file: &ListedFile) -> i64 {
     match file.pointed.as_deref() {
-        Some(scanned) => scanned.until.min(file.wrote - file.wrote % queue.unit_len()),
+        Some(scanned) => scanned.until.min(whole_units(queue, file)),
         None if file.is_written() || file.wrote < queue.list().file_len => 0,
         None => file.wrote,
     }

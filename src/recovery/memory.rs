@@ -114,6 +114,8 @@ pub struct WalkMark {
     pub last: Option<LastMessage>,
     /// What it had found.
     pub walked: Walked,
+    /// The longest message that had been read (`Parser::longest`).
+    pub longest: i32,
     /// Whether a newer release would have met the same.
     pub is_noted: bool,
     /// Numbers of the queues.

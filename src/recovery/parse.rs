@@ -181,21 +181,27 @@ impl<'a> Parser<'a> {
 
     /// Notes that recovery has read a message of this length.
     pub fn note(&self, len: i32) {
-        if self.rules.keeps_buffer && len <= LONGEST_BUFFER && len > self.longest.load(Ordering::Relaxed) {
+        if self.rules.keeps_buffer && len <= LONGEST_BUFFER && len > self.longest() {
             self.longest.store(len, Ordering::Relaxed);
         }
+    }
+
+    /// Length of the longest message that was noted.
+    #[must_use]
+    pub fn longest(&self) -> i32 {
+        self.longest.load(Ordering::Relaxed)
     }
 
     /// Bytes at most by which a record of this length is told: each of its three parts may take as much as there is room for.
     #[must_use]
     pub fn reach(&self, len: usize) -> usize {
-        let room = usize::try_from(self.longest.load(Ordering::Relaxed)).unwrap_or(0);
+        let room = usize::try_from(self.longest()).unwrap_or(0);
         len.max(room).saturating_mul(3).saturating_add(SLACK)
     }
 
     /// Length of what the broker reads the parts of this message into, if that is longer than the message.
     fn room(&self, bytes: &[u8]) -> i32 {
-        if claims_more_than(bytes, LONGEST_BUFFER) { 0 } else { self.longest.load(Ordering::Relaxed) }
+        if claims_more_than(bytes, LONGEST_BUFFER) { 0 } else { self.longest() }
     }
 
     /// The entry or message at the first of `bytes`, of which there are `rest` up to the end of the file.
@@ -272,7 +278,7 @@ impl<'a> Parser<'a> {
                         topic_len,
                         properties_len,
                     } => {
-                        if let Some(failed) = self.half_message_check(bytes, checks) {
+                        if let Some(failed) = self.half_message_check(bytes, read_len, checks) {
                             return failed;
                         }
                         let text = format!(
@@ -304,12 +310,8 @@ impl<'a> Parser<'a> {
     }
 
     /// Checks that upstream makes before it compares the lengths, on a message whose parts do not add up.
-    fn half_message_check(&self, bytes: &[u8], checks: Checks) -> Option<Parsed<'static>> {
+    fn half_message_check(&self, bytes: &[u8], read_len: usize, checks: Checks) -> Option<Parsed<'static>> {
         let mut whole = bytes.to_vec();
-        let room = self.room(bytes);
-        let Err(MessageError::HalfMessage { read_len, .. }) = Message::decode_within(bytes, room) else {
-            return None;
-        };
         let len = i32::try_from(read_len).ok()?;
         whole.get_mut(..4)?.copy_from_slice(&len.to_be_bytes());
         let message = Message::decode(&whole).ok()?;

@@ -98,8 +98,6 @@ pub struct Walked {
     pub messages: u64,
     /// Whether something stands behind them that is no record.
     pub is_torn: bool,
-    /// Length of the longest message.
-    pub longest: i32,
 }
 
 /// The messages that a walk met, by queue.
@@ -163,7 +161,7 @@ impl Replay<'_, '_> {
         let (mut walked, mut is_noted) = (from.walked, from.is_noted);
         let repeated_before = self.queues.counts.repeated;
         self.queues.counts.repeated += from.repeated;
-        self.parser.note(walked.longest);
+        self.parser.note(from.longest);
         self.index.go_on_from(from.index_after);
         (noted.names, noted.starts) = (from.names.clone(), std::mem::take(&mut from.starts));
         for (at, file) in list.files.iter().enumerate().skip(begin) {
@@ -184,6 +182,7 @@ impl Replay<'_, '_> {
                         counted: so_far.counted,
                         last: so_far.last,
                         walked: so_far.walked,
+                        longest: walk.parser.longest(),
                         is_noted: so_far.is_noted,
                         starts: noted.starts.clone(),
                         ends,
@@ -208,7 +207,6 @@ impl Replay<'_, '_> {
                     }
                     walked.last_start = base + counted;
                     walked.messages += 1;
-                    walked.longest = walked.longest.max(record.size);
                     self.parser.note(record.size);
                     counted += i64::from(record.size);
                     position = place + record.byte_len();
@@ -278,6 +276,7 @@ impl Replay<'_, '_> {
             place: 0,
             counted: 0,
             last: None,
+            longest: 0,
             walked,
             is_noted: true,
             names: Arc::default(),
