@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use recovery_case::Case;
-use rocketmq_store_exporter::recovery::{Budget, forecast};
+use rocketmq_store_exporter::recovery::{Budget, Question, forecast};
 use serde_json::{Value, json};
 
 /// Cases whose forecast is known to differ, and why.
@@ -250,4 +250,36 @@ fn queue_files_of_the_wrong_length_are_told_of_both_kinds_of_queues() {
 fn a_half_message_is_told_with_the_length_of_its_body_as_written() {
     let log = Case::named("5.3.3-plain-plain-d9201x14").forecast().log;
     assert!(log.iter().any(|line| line.text.contains(", bodyLen=-1, ")), "{log:?}");
+}
+
+#[test]
+fn a_gap_among_segments_is_told_by_releases_that_look_for_one() {
+    let case = Case::named("5.2.0-plain-f0");
+    let segment = |base: i64| case.root().join(format!("commitlog/{base:020}"));
+    std::fs::remove_file(segment(16384)).unwrap();
+    let mut question = case.question();
+    let mut told = |release| {
+        question.release = release;
+        let log = forecast(&question, &Budget::default()).unwrap().log;
+        let is_gap = |text: &str| text.starts_with("[BUG]The mappedFile queue's data is damaged");
+        log.into_iter().map(|line| line.text).filter(|text| is_gap(text)).collect::<Vec<_>>()
+    };
+    let text = format!(
+        "[BUG]The mappedFile queue's data is damaged, the adjacent mappedFile's offset don't match. pre file {}, cur file {}",
+        segment(0).display(),
+        segment(32768).display()
+    );
+    assert_eq!(told((5, 2, 0)), [text]);
+    assert!(told((4, 9, 7)).is_empty());
+}
+
+#[test]
+fn a_confirm_offset_is_refused_in_dledger_mode() {
+    let log = Case::named("5.0.0-batch-dledger-d9201x0").question();
+    let told = |release| {
+        let found = forecast(&Question { release, ..log.clone() }, &Budget::default()).unwrap();
+        found.log.iter().any(|line| line.text == "Should not set confirm offset 0 for dleger commitlog")
+    };
+    assert!(!told((5, 1, 0)));
+    assert!(told((5, 1, 4)));
 }

@@ -1,6 +1,7 @@
 //! A consume queue of either kind.
 
 use super::batch_queue::BatchQueue;
+use super::ext::ExtQueue;
 use super::file_list::FileList;
 use super::queue::Queue;
 
@@ -38,6 +39,14 @@ impl AnyQueue {
         match self {
             Self::Simple(queue) => &queue.list,
             Self::Batch(queue) => &queue.list,
+        }
+    }
+
+    /// Its extension.
+    pub fn ext_mut(&mut self) -> Option<&mut ExtQueue> {
+        match self {
+            Self::Simple(queue) => queue.ext.as_deref_mut(),
+            Self::Batch(_) => None,
         }
     }
 

@@ -76,6 +76,7 @@ impl BatchQueue {
             }
             break self.list.files[at].base + found;
         };
+        self.list.flushed = end;
         self.list.truncate(disk, end);
         self.revise(disk)
     }

@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
     use crate::demo::{Capture, Stage};
-    use crate::recovery::file_list::Loader;
+    use crate::recovery::file_loading::Loader;
 
     #[test]
     fn messages_behind_a_hole_are_found_and_an_empty_rest_is_not_read() {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::disk::{Disk, RecoveryError};
 use super::file_list::FileList;
+use super::forecast::LogLine;
 use crate::format::cq_ext_unit::{ext_position, is_ext_address};
 use crate::units::EpochMillis;
 
@@ -23,6 +24,8 @@ pub struct ExtQueue {
     pub list: FileList,
     /// Whether they are mapped for reading alone: units are written past the mapping, the mark of a full file is not.
     pub is_read_only: bool,
+    /// Lines that the broker prints.
+    pub lines: Vec<LogLine>,
 }
 
 /// What became of a unit.
@@ -69,6 +72,7 @@ impl ExtQueue {
             }
         }
         let end = self.list.files[at].base + within;
+        self.list.flushed = end;
         self.list.truncate(disk, end);
         Ok(())
     }
@@ -81,16 +85,27 @@ impl ExtQueue {
         let Some(position) = ext_position(address).and_then(|at| i64::try_from(at).ok()) else {
             return Ok(());
         };
-        let Some(file) = self.list.find(position, position == 0) else { return Ok(()) };
-        let within = position % self.list.file_len;
-        if within >= self.list.files[file].wrote || within + 2 > self.list.file_len {
-            return Ok(());
-        }
-        let size = self.size_at(disk, file, within)?;
+        let size = self.unit_len(disk, position)?;
         if size > 0 {
             self.list.truncate(disk, position + size);
+        } else {
+            let text = format!("[BUG] address {address} of consume queue extend not found!");
+            self.lines.push(LogLine::new("ERROR", text));
         }
         Ok(())
+    }
+
+    /// Length of the unit there; none is longer than 0 where there is no unit.
+    fn unit_len(&mut self, disk: &Disk, position: i64) -> Result<i64, RecoveryError> {
+        self.lines.extend(self.list.line_outside(position));
+        let Some(file) = self.list.find(position, position == 0) else { return Ok(0) };
+        let within = position % self.list.file_len;
+        if within >= self.list.files[file].wrote {
+            let text = format!("[BUG] Consume queue extend unit({position}) is not found!");
+            self.lines.push(LogLine::warn(text));
+            return Ok(0);
+        }
+        if within + 2 > self.list.file_len { Ok(0) } else { self.size_at(disk, file, within) }
     }
 
     /// Unlinks files below the unit at `address`.

@@ -2,14 +2,14 @@
 //!
 //! Upstream: `MappedFileQueue`, `MultiPathMappedFileQueue`; DLedger's `MmapFileList`.
 
-use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::disk::{Disk, RecoveryError};
+use super::disk::{Disk, Entry, RecoveryError};
+use super::file_loading::is_sensible;
+use super::forecast::LogLine;
 use super::memory::FileId;
-use super::release::{EmptyLastFile, Rules};
 use super::tally::Pointed;
 use crate::format::segment_name;
 use crate::store::source::StoreFile;
@@ -59,136 +59,11 @@ pub struct FileList {
     pub file_len: i64,
     /// The files.
     pub files: Vec<ListedFile>,
-}
-
-/// Why a list cannot be loaded.
-#[derive(Debug)]
-pub enum LoadFailure {
-    /// A file of another length, and that length; the broker's load returns false.
-    Length(PathBuf, i64),
-    /// A directory that is as long as a file should be; load returns false too.
-    Directory(PathBuf),
-    /// A name that is no number; the broker's load ends with an exception.
-    Name(PathBuf),
-}
-
-impl LoadFailure {
-    /// Whether load ends with an exception, and says no more.
-    #[must_use]
-    pub fn is_exception(&self) -> bool {
-        matches!(self, Self::Name(_))
-    }
-}
-
-/// Whose rules for loading apply.
-#[derive(Debug, Clone, Copy)]
-pub enum Loader<'a> {
-    /// The broker's own.
-    Broker(&'a Rules),
-    /// The DLedger library's.
-    Ledger,
-}
-
-/// A list as found, and the files that loading it unlinks.
-#[derive(Debug)]
-pub struct Loading {
-    /// The list, or why there is none.
-    pub outcome: Result<FileList, LoadFailure>,
-    /// Files that are gone afterwards.
-    pub unlinked: Vec<PathBuf>,
+    /// Up to where it counts as flushed since its end was found; 0 before.
+    pub flushed: i64,
 }
 
 impl FileList {
-    /// Loads all files of `dirs`, sorted by name over all of them.
-    ///
-    /// # Errors
-    /// Only for directories that cannot be read; a file that the broker refuses is the inner error.
-    pub fn load(
-        disk: &Disk,
-        dirs: &[PathBuf],
-        file_len: i64,
-        loader: Loader<'_>,
-    ) -> Result<Result<Self, LoadFailure>, RecoveryError> {
-        let dirs: Vec<_> = dirs.iter().map(|dir| Arc::from(dir.as_path())).collect();
-        let loading = Self::look(disk, &dirs, file_len, loader)?;
-        for path in loading.unlinked {
-            disk.unlink(path);
-        }
-        Ok(loading.outcome)
-    }
-
-    /// The same, and unlinks nothing yet.
-    ///
-    /// # Errors
-    /// As [`FileList::load`].
-    pub fn look(
-        disk: &Disk,
-        dirs: &[Arc<Path>],
-        file_len: i64,
-        loader: Loader<'_>,
-    ) -> Result<Loading, RecoveryError> {
-        let mut entries = Vec::new();
-        for dir in dirs {
-            let found = disk.list(dir)?.unwrap_or_default();
-            entries.extend(found.into_iter().map(|entry| (dir.clone(), entry)));
-        }
-        entries.sort_by(|(dir_a, a), (dir_b, b)| a.name.cmp(&b.name).then_with(|| dir_a.cmp(dir_b)));
-        if dirs.len() > 1 && matches!(loader, Loader::Broker(_)) {
-            let twice = entries.windows(2).find(|pair| {
-                let [(_, a), (_, b)] = pair else { return false };
-                a.name == b.name && !a.is_dir && !b.is_dir
-            });
-            if let Some([(_, entry), _]) = twice {
-                return Err(RecoveryError::Unknown(format!(
-                    "two directories have a file {}: which one the broker takes first hangs on the hashes of their paths",
-                    entry.name.display()
-                )));
-            }
-        }
-        let count = entries.len();
-        let mut list = Self { file_len, files: Vec::with_capacity(count) };
-        let mut unlinked = Vec::new();
-        for (at, (dir, entry)) in entries.into_iter().enumerate() {
-            let len = i64::try_from(entry.len).unwrap_or(i64::MAX);
-            if let Loader::Broker(rules) = loader {
-                if entry.is_dir && rules.skips_directories {
-                    continue;
-                }
-                if len == 0 && at + 1 == count && rules.empty_last_file == EmptyLastFile::Delete {
-                    unlinked.push(dir.join(&entry.name));
-                    continue;
-                }
-            }
-            if len != file_len || entry.is_dir {
-                let path = dir.join(&entry.name);
-                let failure = if len == file_len {
-                    LoadFailure::Directory(path)
-                } else {
-                    LoadFailure::Length(path, len)
-                };
-                return Ok(Loading { outcome: Err(failure), unlinked });
-            }
-            let text = entry.name.to_str();
-            let Some(base) = text.and_then(|name| name.parse().ok()).filter(is_sensible) else {
-                let failure = LoadFailure::Name(dir.join(&entry.name));
-                return Ok(Loading { outcome: Err(failure), unlinked });
-            };
-            let is_usual = text.and_then(segment_name::parse).is_some();
-            list.files.push(ListedFile {
-                base,
-                wrote: file_len,
-                is_first_created: false,
-                id: entry.id,
-                pointed: None,
-                dir,
-                name: (!is_usual).then(|| entry.name.into_boxed_os_str()),
-                is_on_disk: true,
-                fresh: None,
-            });
-        }
-        Ok(Loading { outcome: Ok(list), unlinked })
-    }
-
     /// Position of the first byte; `None` without files.
     #[must_use]
     pub fn min_offset(&self) -> Option<i64> {
@@ -210,6 +85,18 @@ impl FileList {
             None if or_first && !self.files.is_empty() => Some(0),
             None => None,
         }
+    }
+
+    /// What is printed where `offset` lies outside of all files.
+    #[must_use]
+    pub fn line_outside(&self, offset: i64) -> Option<LogLine> {
+        let (first, last) = (self.files.first()?.base, self.files.last()?.base.saturating_add(self.file_len));
+        let (file_len, count) = (self.file_len, self.files.len());
+        (offset < first || offset >= last).then(|| {
+            LogLine::warn(format!(
+                "Offset not matched. Request offset: {offset}, firstOffset: {first}, lastOffset: {last}, mappedFileSize: {file_len}, mappedFiles count: {count}"
+            ))
+        })
     }
 
     /// Forgets everything behind `offset`: files that begin there or later are unlinked, the one around it is cut.
@@ -292,16 +179,6 @@ impl FileList {
     }
 }
 
-/// The last part of a path, as a broker's messages have it.
-pub fn file_name(path: &Path) -> Cow<'_, str> {
-    path.file_name().unwrap_or_default().to_string_lossy()
-}
-
-/// Positions of at most four exbibytes: beyond them Java's arithmetic wraps, and no log comes near.
-fn is_sensible(base: &i64) -> bool {
-    (0..1 << 62).contains(base)
-}
-
 /// A file that is open for several reads.
 #[derive(Debug)]
 pub struct OpenListed<'f> {
@@ -311,6 +188,22 @@ pub struct OpenListed<'f> {
 }
 
 impl ListedFile {
+    /// One of a directory.
+    pub(super) fn found(dir: Arc<Path>, entry: Entry, base: i64, file_len: i64) -> Self {
+        let is_usual = entry.name.to_str().and_then(segment_name::parse).is_some();
+        Self {
+            base,
+            wrote: file_len,
+            is_first_created: false,
+            id: entry.id,
+            pointed: None,
+            dir,
+            name: (!is_usual).then(|| entry.name.into_boxed_os_str()),
+            is_on_disk: true,
+            fresh: None,
+        }
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> PathBuf {

@@ -60,6 +60,12 @@ impl LogLine {
         Self::new("WARN", text)
     }
 
+    /// What is printed of an empty file that loading deletes.
+    #[must_use]
+    pub fn of_empty_file(path: &Path) -> Self {
+        Self::warn(format!("{} size is 0, auto delete. is_ok: true", path.display()))
+    }
+
     /// What is printed of a directory that is opened as a file.
     #[must_use]
     pub fn of_directory(path: &Path) -> [Self; 2] {

@@ -23,13 +23,24 @@ struct IndexFile {
 pub struct IndexEnd {
     last: Option<IndexFile>,
     begun: u32,
+    filled: Filled,
+}
+
+/// How often a file became full within a message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Filled {
+    loaded: u64,
+    begun: u64,
 }
 
 /// The index as the broker holds it in memory.
 #[derive(Debug, Clone)]
 pub struct Index {
     last: Option<IndexFile>,
+    /// The last file that was loaded.
+    path: PathBuf,
     max_entries: i32,
+    filled: Filled,
     /// Files that an unclean start unlinks.
     pub unlinked: Vec<PathBuf>,
     /// Files begun while recovering; their names are the time of their creation.
@@ -42,7 +53,15 @@ impl Index {
     /// No files.
     #[must_use]
     pub fn empty(max_entries: i32) -> Self {
-        Self { last: None, max_entries, unlinked: Vec::new(), begun: 0, lines: Vec::new() }
+        Self {
+            last: None,
+            path: PathBuf::new(),
+            max_entries,
+            filled: Filled::default(),
+            unlinked: Vec::new(),
+            begun: 0,
+            lines: Vec::new(),
+        }
     }
 
     /// Loads the files; `false` beside them if one cannot be mapped, which newer releases do not start with.
@@ -85,6 +104,7 @@ impl Index {
                 continue;
             }
             index.last = Some(IndexFile { count: header.index_count(), end: header.end_physical_offset });
+            index.path = path;
         }
         Ok((index, true))
     }
@@ -92,12 +112,12 @@ impl Index {
     /// Where it ends.
     #[must_use]
     pub fn end(&self) -> IndexEnd {
-        IndexEnd { last: self.last, begun: self.begun }
+        IndexEnd { last: self.last, begun: self.begun, filled: self.filled }
     }
 
     /// As if the entries up to there had been built.
     pub fn go_on_from(&mut self, end: IndexEnd) {
-        (self.last, self.begun) = (end.last, end.begun);
+        (self.last, self.begun, self.filled) = (end.last, end.begun, end.filled);
     }
 
     /// Number of the next entry in the last file.
@@ -117,6 +137,22 @@ impl Index {
         self.last.get_or_insert(IndexFile { count: 1, end: PhysicalOffset(0) })
     }
 
+    /// Lines about files that became full within a message. The name of one that was begun is the time, which nobody knows before.
+    #[must_use]
+    pub fn lines_of_full_files(&self, dir: &Path) -> Vec<LogLine> {
+        let Filled { loaded, begun } = self.filled;
+        let max = self.max_entries;
+        let is_full =
+            |path: &Path| format!("Index file [{}] is full, trying to create another one", path.display());
+        let lines = [
+            (loaded + begun, format!("Over index file capacity: index count = {max}; index max num = {max}")),
+            (loaded, is_full(&self.path)),
+            (begun, is_full(&dir.join("<time>"))),
+        ];
+        let often = |(count, text)| LogLine { count, ..LogLine::warn(text) };
+        lines.into_iter().filter(|(count, _)| *count > 0).map(often).collect()
+    }
+
     /// Builds the entries of a message.
     pub fn build(&mut self, record: &Record) {
         let file = self.file();
@@ -124,6 +160,10 @@ impl Index {
             return;
         }
         for _ in 0..record.index_entries {
+            if self.last.is_some_and(|file| file.count >= self.max_entries) {
+                let filled = if self.begun == 0 { &mut self.filled.loaded } else { &mut self.filled.begun };
+                *filled += 1;
+            }
             let file = self.file();
             file.count += 1;
             file.end = PhysicalOffset(record.physical);

@@ -5,7 +5,8 @@
 use std::path::PathBuf;
 
 use super::disk::{Disk, RecoveryError};
-use super::file_list::{FileList, ListedFile, LoadFailure, Loader, file_name};
+use super::file_list::{FileList, ListedFile};
+use super::file_loading::{LoadFailure, Loader, file_name};
 use super::memory::EntriesMark;
 use crate::format::ledger_checkpoint::{LedgerCheckpoint, LedgerCheckpointError};
 use crate::format::ledger_entry::{LEDGER_HEADER_LEN, LEDGER_INDEX_UNIT_LEN, LedgerEntryHeader};

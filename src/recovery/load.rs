@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, RecoveryError};
 use super::dropped::Dropped;
-use super::file_list::{FileList, ListedFile, Loader};
+use super::file_list::{FileList, ListedFile};
+use super::file_loading::Loader;
 use super::forecast::{LogLine, TruncationForecast};
 use super::index::Index;
 use super::ledger::Ledger;
@@ -151,17 +152,23 @@ impl<'a> Load<'a> {
         let dirs: Vec<_> = dirs.iter().map(|dir| dir.as_path().into()).collect();
         let file_len = i64::from(conf.mapped_file_size_commit_log);
         let loading = FileList::look(self.disk, &dirs, file_len, Loader::Broker(rules))?;
-        loading.unlinked.iter().for_each(|path| self.disk.unlink(path.clone()));
+        for path in &loading.unlinked {
+            self.lines.push(LogLine::of_empty_file(path));
+            self.disk.unlink(path.clone());
+        }
         if self.setting.mode != LogKind::DLedger {
             self.segments_unlinked = loading.unlinked;
         }
-        match loading.outcome {
-            Ok(list) => self.log = list,
-            Err(failure) => return Ok(Some(self.log_refused(failure))),
+        self.log = loading.list;
+        if let Some(failure) = loading.failure {
+            return Ok(Some(self.log_refused(failure)));
         }
+        self.tell_gaps();
         self.tell_phase("load commit log OK".to_owned());
         let mut refusal = None;
-        for (kind, loaded) in self.queues.load(self.disk)? {
+        let loaded = self.queues.load(self.disk)?;
+        self.lines.append(&mut self.queues.lines);
+        for (kind, loaded) in loaded {
             match loaded {
                 Ok(()) => self.tell_phase(format!("load {kind} all over, OK")),
                 Err(failure) => refusal = Some(self.queue_refused(failure)),
@@ -179,8 +186,8 @@ impl<'a> Load<'a> {
         } else {
             self.disk.create_missing(checkpoint);
         }
-        if rules.keeps_confirm && self.setting.mode != LogKind::DLedger {
-            self.confirm = self.setting.checkpoint.confirm_physical_offset.0;
+        if rules.keeps_confirm {
+            self.set_confirm(self.setting.checkpoint.confirm_physical_offset.0);
         }
         let mut is_index_loaded = true;
         if !self.setting.without_index {
@@ -191,6 +198,7 @@ impl<'a> Load<'a> {
             self.lines.append(&mut self.index.lines);
         }
         self.queues.recover(self.disk)?;
+        self.lines.append(&mut self.queues.lines);
         let queue_end = self.queues.max_physical();
         match self.setting.mode {
             LogKind::DLedger => self.recover_ledger(queue_end)?,
@@ -325,6 +333,10 @@ impl<'a> Load<'a> {
         };
         let walked = self.walk(&log, &plan)?;
         self.log = log;
+        if rules.flushes_queues {
+            self.queues.flush();
+            self.lines.append(&mut self.queues.lines);
+        }
         let limit = if is_bounded { walked.last_dispatched_end } else { walked.end };
         // The first releases of it begin with the confirm offset that they have, later ones with the segment.
         let is_left = walked.messages == 0 && !rules.keeps_confirm;
@@ -333,32 +345,6 @@ impl<'a> Load<'a> {
         let queue_end =
             if rules.dispatches_from_checkpoint { checkpoint.logics_physical_offset.0 } else { queue_end };
         self.truncate(queue_end, walked.end)
-    }
-
-    /// The confirm offset after a walk, in controller mode at most at a limit that has this name in the broker's log.
-    fn settle_confirm(&mut self, (name, limit): (&str, i64), last_start: i64) {
-        let rules = self.setting.rules;
-        if !rules.checks_dup_info || self.setting.mode == LogKind::DLedger {
-            return;
-        }
-        if self.setting.mode == LogKind::Controller && rules.keeps_confirm {
-            let min = self.min_offset();
-            let before = self.confirm;
-            let (relation, name, bound) = if before < min {
-                ("less", "minPhyOffset", min)
-            } else if before > limit {
-                ("larger", name, limit)
-            } else {
-                return;
-            };
-            let text = format!(
-                "confirmOffset {before} is {relation} than {name} {bound}, correct confirmOffset to {name}"
-            );
-            self.lines.push(LogLine::new("ERROR", text));
-            self.confirm = bound;
-        } else {
-            self.confirm = last_start;
-        }
     }
 
     /// Truncates queues and log at the end of the walk.

@@ -37,12 +37,14 @@
 
 pub mod any_queue;
 pub mod batch_queue;
+mod confirm;
 pub mod delay_levels;
 pub mod disk;
 pub mod dispatch_counts;
 pub mod dropped;
 pub mod ext;
 pub mod file_list;
+pub mod file_loading;
 pub mod forecast;
 pub mod index;
 pub mod ledger;
@@ -50,6 +52,7 @@ pub mod load;
 pub mod loss;
 pub mod memory;
 pub mod metadata;
+mod noted;
 pub mod on_cores;
 pub mod parse;
 mod phase_lines;

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::delay_levels::delays;
+use super::noted::Noted;
 use super::release::Rules;
 use crate::broker::BrokerConf;
 use crate::format::java_hash::tags_code;
@@ -251,7 +252,7 @@ impl<'a> Parser<'a> {
             Peek::Message { .. } => return illegal(crate::format::message::MAGIC_V2),
             Peek::Zero => return illegal(0),
             Peek::Invalid { magic, .. } => return illegal(magic),
-            Peek::Short { .. } => return Parsed::fail(),
+            Peek::Short { .. } => return self.exception(),
         }
         // Older releases take memory for the length before they look at anything else.
         if !self.rules.checks_bounds && claims_more_than(bytes, LONGEST_ARRAY) {
@@ -291,10 +292,17 @@ impl<'a> Parser<'a> {
                     _ if !self.rules.checks_bounds && claims_more_than(bytes, HUGE) => {
                         Parsed::warn(HUGE_LENGTH.to_owned())
                     }
-                    _ => Parsed::fail(),
+                    _ => self.exception(),
                 }
             }
         }
+    }
+
+    /// An exception ends the parser.
+    fn exception(&self) -> Parsed<'static> {
+        let text = "checkMessageAndReturnSize failed, may can not dispatch";
+        let line = self.rules.tells_exceptions.then(|| ("ERROR", text.to_owned()));
+        Parsed::Fail(Failure { line, ..Failure::default() })
     }
 
     /// The bytes left in the file do not hold what the length claims.
@@ -333,7 +341,9 @@ impl<'a> Parser<'a> {
         let (cause, why) = match message.property_crc() {
             PropertyCrc::Matches { crc } if counts(crc) => return None,
             PropertyCrc::Differs { recorded, computed } if counts(recorded) => {
-                (Cause::Damage, format!("expected CRC={recorded}, actual CRC={computed}"))
+                // What is told as expected is the body's.
+                let told = message.header.body_crc;
+                (Cause::Damage, format!("expected CRC={told}, actual CRC={computed}"))
             }
             _ => (Cause::Property, "not found CRC in properties".to_owned()),
         };
@@ -351,7 +361,7 @@ impl<'a> Parser<'a> {
             && let Some(level) = noted.delay
         {
             let level = match number::<i32>(level) {
-                None if self.rules.numbers_must_parse => return Parsed::fail(),
+                None if self.rules.numbers_must_parse => return self.exception(),
                 level => level.unwrap_or_default(),
             };
             let level = usize::try_from(level).unwrap_or(0).min(self.delays.len());
@@ -371,7 +381,7 @@ impl<'a> Parser<'a> {
             match (number(base), number(count)) {
                 (Some(base), Some(count)) if self.rules.has_batch_queues => batch = (base, count),
                 (Some(_), Some(_)) => {}
-                _ if self.rules.has_batch_queues && self.rules.numbers_must_parse => return Parsed::fail(),
+                _ if self.rules.has_batch_queues && self.rules.numbers_must_parse => return self.exception(),
                 _ => is_odd = true,
             }
         }
@@ -395,51 +405,6 @@ impl<'a> Parser<'a> {
             delivery,
             raw_light: noted.light_queues.zip(noted.light_offsets),
         })
-    }
-}
-
-/// The properties that dispatch looks at, found in one pass.
-#[derive(Default)]
-struct Noted<'b> {
-    tags: Option<&'b [u8]>,
-    keys: Option<&'b [u8]>,
-    delay: Option<&'b [u8]>,
-    inner_num: Option<&'b [u8]>,
-    inner_base: Option<&'b [u8]>,
-    light_queues: Option<&'b [u8]>,
-    light_offsets: Option<&'b [u8]>,
-    has_uniq_key: bool,
-}
-
-impl<'b> Noted<'b> {
-    fn of(message: &Message<'b>) -> Self {
-        const UNIQ_KEY: &[u8] = names::UNIQ_KEY.as_bytes();
-        const TAGS: &[u8] = names::TAGS.as_bytes();
-        const KEYS: &[u8] = names::KEYS.as_bytes();
-        const DELAY: &[u8] = names::DELAY.as_bytes();
-        const INNER_NUM: &[u8] = names::INNER_NUM.as_bytes();
-        const INNER_BASE: &[u8] = names::INNER_BASE.as_bytes();
-        const LIGHT_QUEUES: &[u8] = names::INNER_MULTI_DISPATCH.as_bytes();
-        const LIGHT_OFFSETS: &[u8] = names::INNER_MULTI_QUEUE_OFFSET.as_bytes();
-        let mut noted = Self::default();
-        for (name, value) in message.properties.iter() {
-            let place = match name {
-                UNIQ_KEY => {
-                    noted.has_uniq_key = true;
-                    continue;
-                }
-                TAGS => &mut noted.tags,
-                KEYS => &mut noted.keys,
-                DELAY => &mut noted.delay,
-                INNER_NUM => &mut noted.inner_num,
-                INNER_BASE => &mut noted.inner_base,
-                LIGHT_QUEUES => &mut noted.light_queues,
-                LIGHT_OFFSETS => &mut noted.light_offsets,
-                _ => continue,
-            };
-            *place = Some(value);
-        }
-        noted
     }
 }
 

@@ -1,13 +1,32 @@
-//! The INFO lines that mark a phase of load.
+//! The INFO lines that mark a phase of load, and what is told of gaps in the log.
 //!
-//! Upstream: `DefaultMessageStore.load` and `recover`, `CommitLog.load`, `ConsumeQueueStore.loadConsumeQueues`.
+//! Upstream: `DefaultMessageStore.load` and `recover`, `CommitLog.load`, `MappedFileQueue.checkSelf`, `ConsumeQueueStore.loadConsumeQueues`.
 
+use super::file_list::ListedFile;
 use super::forecast::LogLine;
 use super::load::Load;
 
 impl Load<'_> {
     pub(super) fn tell_phase(&mut self, text: String) {
         self.lines.push(LogLine::info(text));
+    }
+
+    /// Neighbours in the log that do not follow one another.
+    pub(super) fn tell_gaps(&mut self) {
+        if !self.setting.rules.tells_gaps {
+            return;
+        }
+        let list = &self.log;
+        let is_apart = |pair: &&[ListedFile]| pair[1].base - pair[0].base != list.file_len;
+        self.lines.extend(list.files.windows(2).filter(is_apart).map(|pair| {
+            let (before, behind) = (pair[0].path(), pair[1].path());
+            let text = format!(
+                "[BUG]The mappedFile queue's data is damaged, the adjacent mappedFile's offset don't match. pre file {}, cur file {}",
+                before.display(),
+                behind.display()
+            );
+            LogLine::new("ERROR", text)
+        }));
     }
 
     /// How the broker stopped before.

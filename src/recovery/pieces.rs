@@ -427,7 +427,8 @@ mod tests {
     use crate::broker::BrokerConf;
     use crate::demo::{Capture, Stage};
     use crate::recovery::dropped::next_magic;
-    use crate::recovery::file_list::{FileList, Loader};
+    use crate::recovery::file_list::FileList;
+    use crate::recovery::file_loading::Loader;
     use crate::recovery::release::Rules;
 
     /// What is met in a segment, damage stepped over; with pieces of this length.

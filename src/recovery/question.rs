@@ -175,7 +175,7 @@ fn by_rules(
         return Ok(Forecast { files: files(&question.root, disk), ..found });
     }
     disk.create_missing(question.root.join("lock"));
-    if let Some(refusal) = timer::open(&tables, disk) {
+    if let Some(refusal) = timer::open(&tables) {
         let found = refused(mode, is_clean, &refusal);
         return Ok(Forecast { files: files(&question.root, disk), ..found });
     }
@@ -242,6 +242,7 @@ fn answer(
     ];
     let often = |(level, count, text): (_, u64, &str)| LogLine { level, text: text.to_owned(), count };
     found.log.extend(lines.into_iter().filter(|(_, count, _)| *count > 0).map(often));
+    found.log.extend(load.index.lines_of_full_files(&question.root.join("index")));
     if refusal.is_none() {
         found.reput_from = load.reput_start();
         found.ledger = load.ledger.as_ref().map(|ledger| LedgerForecast {

@@ -118,6 +118,7 @@ impl Queue {
             }
             break self.list.files[at].base + found;
         };
+        self.list.flushed = end;
         self.list.truncate(disk, end);
         // A file whose base is no multiple of the length stays behind the end, and nobody has looked at it.
         if self.list.files.len() > at + 1 {
@@ -189,7 +190,7 @@ impl Queue {
         let file_len = self.list.file_len;
         let file = &mut self.list.files[at];
         if file.is_first_created && ordinal != 0 && file.wrote == 0 {
-            self.min_position = expected;
+            (self.min_position, self.list.flushed) = (expected, expected);
             let blank = unit_bytes(PhysicalOffset(0), PRE_BLANK_SIZE, 0);
             let count = usize::try_from(expected % file_len / UNIT).unwrap_or(0);
             file.write(disk, &blank.repeat(count))?;
@@ -295,7 +296,7 @@ pub(super) fn unit_at(disk: &Disk, file: &OpenListed<'_>, at: i64) -> Result<CqU
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recovery::file_list::Loader;
+    use crate::recovery::file_loading::Loader;
 
     const FILE_LEN: i64 = 100;
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use super::any_queue::AnyQueue;
 use super::disk::{Disk, RecoveryError};
-use super::file_list::{FileList, LoadFailure, Loader};
+use super::file_list::FileList;
+use super::file_loading::{LoadFailure, Loader};
+use super::forecast::LogLine;
 use super::on_cores::for_each;
 use super::queue_kind::{QueueKind, WrongKind};
 use super::queue_table::QueueTable;
@@ -113,6 +115,7 @@ impl QueueTable<'_> {
             let Some(loaded) = loaded else { continue };
             let (queue, unlinked) = loaded?;
             for path in unlinked {
+                self.lines.push(LogLine::of_empty_file(&path));
                 disk.unlink(path);
             }
             match queue {
@@ -146,9 +149,9 @@ impl QueueTable<'_> {
             let loader = Loader::Broker(self.rules);
             let loading = FileList::look(disk, std::slice::from_ref(*dir), list.file_len, loader)?;
             unlinked.extend(loading.unlinked);
-            match loading.outcome {
-                Ok(loaded) => **list = loaded,
-                Err(failure) => return Ok((Err(failure), unlinked)),
+            match loading.failure {
+                None => **list = loading.list,
+                Some(failure) => return Ok((Err(failure), unlinked)),
             }
         }
         if queue.list().files.is_empty() && !found.exists() {

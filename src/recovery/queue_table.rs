@@ -12,7 +12,7 @@ use super::disk::{Disk, RecoveryError};
 use super::dispatch_counts::DispatchCounts;
 use super::ext::{ExtQueue, Saved};
 use super::file_list::FileList;
-use super::forecast::QueueEnds;
+use super::forecast::{LogLine, QueueEnds};
 use super::on_cores::for_each;
 use super::parse::Request;
 use super::queue::{Put, Queue};
@@ -65,6 +65,8 @@ pub struct QueueTable<'a> {
     pub(super) places: BTreeMap<Arc<str>, BTreeMap<i32, usize>>,
     /// What was dispatched.
     pub counts: DispatchCounts,
+    /// Lines that the broker prints.
+    pub lines: Vec<LogLine>,
     /// A queue whose file cannot be created: nothing is written to any queue any more.
     pub has_write_error: bool,
 }
@@ -81,6 +83,7 @@ impl<'a> QueueTable<'a> {
             slots: Vec::new(),
             places: BTreeMap::new(),
             counts: DispatchCounts::default(),
+            lines: Vec::new(),
             has_write_error: false,
         }
     }
@@ -111,7 +114,7 @@ impl<'a> QueueTable<'a> {
         let dir = |kind: &str| -> Arc<Path> {
             self.root.join(kind).join(topic.trim_start_matches('/')).join(id.to_string()).into()
         };
-        let list = |file_len| FileList { file_len, files: Vec::new() };
+        let list = |file_len| FileList { file_len, ..FileList::default() };
         if is_batch {
             let file_len = i64::from(self.conf.mapper_file_size_batch_consume_queue);
             return AnyQueue::Batch(BatchQueue::new(dir("batchconsumequeue"), list(file_len)));
@@ -119,7 +122,7 @@ impl<'a> QueueTable<'a> {
         let ext = self.conf.enable_consume_queue_ext.then(|| {
             let list = list(i64::from(self.conf.mapped_file_size_consume_queue_ext));
             let is_read_only = self.rules.maps_read_only && self.conf.write_without_mmap;
-            Box::new(ExtQueue { dir: dir("consumequeue_ext"), list, is_read_only })
+            Box::new(ExtQueue { dir: dir("consumequeue_ext"), list, is_read_only, lines: Vec::new() })
         });
         AnyQueue::Simple(Queue::new(dir("consumequeue"), list(self.conf.mapped_file_size_consume_queue), ext))
     }
@@ -161,8 +164,22 @@ impl<'a> QueueTable<'a> {
         for slot in &mut self.slots {
             let files = slot.before.as_ref().map_or(0, |before| before.files);
             slot.before = Some(QueueEnds { files, ..QueueEnds::of(&slot.queue) });
+            if let Some(ext) = slot.queue.ext_mut() {
+                self.lines.append(&mut ext.lines);
+            }
         }
         Ok(())
+    }
+
+    /// Flushes all queues, which looks for the file that the flushed part ends in.
+    pub fn flush(&mut self) {
+        for slot in &mut self.slots {
+            let list = slot.queue.list();
+            self.lines.extend(list.line_outside(list.flushed));
+            if let Some(ext) = slot.queue.ext_mut() {
+                self.lines.extend(ext.list.line_outside(ext.list.flushed));
+            }
+        }
     }
 
     /// The largest end of all queues; -1 without any.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::disk::RecoveryError;
-use super::file_list::{LoadFailure, file_name};
+use super::file_loading::{LoadFailure, file_name};
 use super::forecast::LogLine;
 use super::load::{Load, Setting};
 use super::queue_loading::QueueLoadFailure;
@@ -60,6 +60,7 @@ impl Load<'_> {
         let is_exception = failure.is_exception();
         let refusal = self.file_refused(failure);
         if !is_exception {
+            self.tell_gaps();
             self.tell_phase("load commit log Failed".to_owned());
         }
         refusal

@@ -90,6 +90,8 @@ pub struct Rules {
     pub checks_dup_info: bool,
     /// The parser looks at the bytes left in the file first.
     pub checks_bounds: bool,
+    /// The parser tells of an exception that ends it.
+    pub tells_exceptions: bool,
     /// That holds of a negative length too.
     pub refuses_negative_lengths: bool,
     /// The parts of a message are read into what the longest one before was read into.
@@ -112,6 +114,10 @@ pub struct Rules {
     pub root_in_first_line: Option<&'static str>,
     /// How the line begins that tells where the log ends after recovery, before the last one of load.
     pub recovery_end_line: Option<&'static str>,
+    /// Loading the log tells of gaps between segments.
+    pub tells_gaps: bool,
+    /// An unclean recovery flushes the queues behind its walk.
+    pub flushes_queues: bool,
     /// Recovery tells where it meets a half message.
     pub tells_half_messages: bool,
     /// The start of a clean recovery.
@@ -185,6 +191,7 @@ const V494: Rules = Rules {
     has_v2: false,
     checks_dup_info: false,
     checks_bounds: false,
+    tells_exceptions: false,
     refuses_negative_lengths: false,
     keeps_buffer: false,
     has_property_crc: false,
@@ -196,6 +203,8 @@ const V494: Rules = Rules {
     has_batch_queues: false,
     root_in_first_line: None,
     recovery_end_line: None,
+    tells_gaps: false,
+    flushes_queues: false,
     tells_half_messages: false,
     clean_start: CleanStart::ThirdFromEnd,
     matching: Matching::RawTimestamp,
@@ -237,6 +246,7 @@ const V500: Rules = Rules {
     has_batch_queues: true,
     root_in_first_line: Some("root dir"),
     recovery_end_line: Some("load over"),
+    tells_gaps: true,
     tells_half_messages: true,
     reput_start: ReputStart::LogEnd,
     fails_on_empty_queue_file: true,
@@ -290,6 +300,8 @@ const V531: Rules = Rules { since: (5, 3, 1), exit_without_wheel: 253, ..V530 };
 const V532: Rules = Rules {
     since: (5, 3, 2),
     checks_bounds: true,
+    tells_exceptions: true,
+    flushes_queues: true,
     zero_property_crc_counts: true,
     clean_start: CleanStart::BaseBelowQueues,
     ..V531

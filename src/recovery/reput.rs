@@ -124,7 +124,17 @@ impl Load<'_> {
         };
         // In DLedger mode this takes the head of an entry for a message, and fails where anything follows the confirm offset.
         let list = self.ledger.as_ref().map_or(&self.log, |ledger| &ledger.data);
-        while let Some(at) = list.find(offset, offset == 0) {
+        // The ledger's library has its own log.
+        let tells = self.ledger.is_none();
+        let beyond = |within: i64, size: i64, base: i64| {
+            let text = format!(
+                "selectMappedBuffer request pos invalid, request pos: {within}, size: {size}, fileFromOffset: {base}"
+            );
+            tells.then(|| LogLine::warn(text))
+        };
+        loop {
+            self.lines.extend(list.line_outside(offset).filter(|_| tells));
+            let Some(at) = list.find(offset, offset == 0) else { break };
             let file = &list.files[at];
             if file.base > offset {
                 offset = file.base;
@@ -132,12 +142,14 @@ impl Load<'_> {
             }
             let within = offset - file.base;
             if within + 4 > file.wrote {
+                self.lines.extend(beyond(within, 4, file.base));
                 break;
             }
             let head = file.bytes(self.disk, within, 8.min(list.file_len - within))?;
             let mut reader = Reader::new(&head);
             let size = i64::from(reader.i32().unwrap_or_default());
             if within + size > file.wrote {
+                self.lines.extend(beyond(within, size, file.base));
                 break;
             }
             if size < 0 {

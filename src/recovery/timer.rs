@@ -5,7 +5,8 @@
 //! what is cut off it, is not told.
 
 use super::disk::{Disk, RecoveryError};
-use super::file_list::{FileList, LoadFailure, Loader};
+use super::file_list::FileList;
+use super::file_loading::{LoadFailure, Loader};
 use super::metadata::Tables;
 use super::refusal::{EXIT_LOAD_FAILED, EXIT_UNCAUGHT, Refusal};
 
@@ -14,7 +15,7 @@ const WHEEL_LEN: u64 = 7 * 86_400 * 2 * 32;
 
 /// Opens checkpoint and wheel, before the store is loaded; `None` if the broker goes on.
 #[must_use]
-pub fn open(tables: &Tables<'_>, disk: &Disk) -> Option<Refusal> {
+pub fn open(tables: &Tables<'_>) -> Option<Refusal> {
     let (conf, rules) = (tables.conf, tables.rules);
     if !rules.has_timer || !conf.timer_wheel_enable {
         return None;
@@ -27,7 +28,6 @@ pub fn open(tables: &Tables<'_>, disk: &Disk) -> Option<Refusal> {
             path: Some(checkpoint),
         });
     }
-    disk.create_missing(checkpoint);
     let wheel = tables.root.join("timerwheel");
     let len = std::fs::metadata(&wheel).map_or(0, |metadata| metadata.len());
     // With snapshots the newest of them is the wheel.
@@ -41,7 +41,6 @@ pub fn open(tables: &Tables<'_>, disk: &Disk) -> Option<Refusal> {
             path: Some(wheel),
         });
     }
-    disk.create_missing(wheel);
     None
 }
 

@@ -127,7 +127,7 @@ def load_differences(found, fact, before, root, copy, release, told, mode):
     equal("starts", found["start"]["outcome"] == "starts" or throws_at_start(found), is_loaded)
     if fact["load"] == "exit":
         equal("exit code", found["start"]["exit_code"], fact["code"] & 0xFF)
-    wrong.update(line_differences(found, fact["log"], copy, root))
+    wrong.update(line_differences(found, fact["log"], copy, root, before.index))
     if "starts" in wrong:
         return wrong
     # A message's topic may be "..", and its queue then lie beside the others.

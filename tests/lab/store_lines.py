@@ -7,25 +7,18 @@ import re
 COUNTED = ("Maybe try to build consume queue repeatedly", "Build consume queue repeatedly", "Build  consume queue repeatedly",
            "[BUG]logic queue order maybe wrong", "[BUG]put commit log position info to",
            "Exception thrown when correctMinOffset", "Save consume queue extend error", "Save consume queue extend fail, So just save tagsCode!",
-           "CommitLog#checkAndDispatchMessage: failed to check message CRC, not found CRC in properties")
+           "CommitLog#checkAndDispatchMessage: failed to check message CRC, not found CRC in properties",
+           "checkMessageAndReturnSize failed, may can not dispatch")
 EXCEPTION = "load exception"
 # Of the INFO lines those that mark a phase.
 PHASE = re.compile("last shutdown |load commit log |load .* all over, |message store recover end|load over")
 INDEX_FILE = ("load file ", "Failed to create file ")
+# A file of the index that was begun is named by the time.
+INDEX_FULL = re.compile(r"Index file \[(.*/)(\d+)\] is full, ")
 # What a forecast does not tell, and why.
 LEFT_OUT = re.compile("|".join((
-    # The constructor's, and of every start in DLedger mode.
-    r"Load (default|AutoSwitch) HA Service: ", r"Should not set confirm offset ",
-    # Told as files that are unlinked.
-    r".* size is 0, auto delete\. is_ok: true$",
-    # Of looking up offsets that are not there, without consequence.
-    r"selectMappedBuffer request pos invalid, ", r"Offset not matched\. Request offset: ",
-    # Of the extension's own files.
-    r"\[BUG\] address -?\d+ of consume queue extend not found!", r"\[BUG\] Consume queue extend unit",
-    # Of index files that are full.
-    r"Over index file capacity: ", r"Index file \[.*\] is full, ",
-    # Of a gap among segments, which the files show, and of a record that ends the walk by an exception.
-    r"\[BUG\]The mappedFile queue's data is damaged, ", r"checkMessageAndReturnSize failed, may can not dispatch",
+    # The constructor's.
+    r"Load (default|AutoSwitch) HA Service: ",
     # Printed only when the clock shows a full second.
     r"Build batch consume queue repeatedly, ",
     # Follow from a load that has failed.
@@ -38,7 +31,7 @@ UNCREATABLE = re.compile(r"Failed to create file |create mappedFile exception|\[
                          r"\[BUG\]consume queue can not write, ")
 
 
-def line_differences(found, said, copy, root):
+def line_differences(found, said, copy, root, index):
     """Level and text of each line that comes more often in one of both, with both numbers."""
     foretold, notes = found["log"], found["not_modelled"]
     if found["start"]["outcome"] != "starts":
@@ -54,6 +47,9 @@ def line_differences(found, said, copy, root):
             continue
         if LEFT_OUT.match(text) or (UNCREATABLE.match(text) and any("cannot be created" in note for note in notes)):
             continue
+        full = INDEX_FULL.match(text)
+        if full and full[2] not in index:
+            text = text.replace(f"{full[1]}{full[2]}", f"{full[1]}<time>")
         text = next((known for known in COUNTED if text.startswith(known)), text)
         if text.startswith(INDEX_FILE):
             # The forecast gives the exception in the same line, without the name of its package.
