@@ -303,3 +303,19 @@ fn a_table_with_a_comment_was_said_to_end_a_start_that_takes_it() {
         }
     }
 }
+
+#[test]
+fn positions_of_compacted_topics_that_are_damaged_are_unlinked_by_new_releases_and_refuse_nothing() {
+    let case = with(&[("compaction/position-checkpoint", b"{")]);
+    let path = PathBuf::from("compaction/position-checkpoint");
+    for (release, is_gone) in [((5, 0, 0), false), ((5, 3, 3), false), ((5, 4, 0), true), ((5, 5, 1), true)] {
+        let found = told(&case, release, |_| {});
+        assert_eq!(
+            (found.start.exit_code, found.files.unlinked.contains(&path)),
+            (None, is_gone),
+            "{release:?}"
+        );
+    }
+    let off = told(&case, (5, 4, 0), |question| question.conf.enable_compaction = false);
+    assert!(!off.files.unlinked.contains(&path));
+}

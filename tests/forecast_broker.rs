@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use recovery_case::Case;
-use rocketmq_store_exporter::recovery::{Budget, Question, forecast};
+use rocketmq_store_exporter::recovery::{Budget, Question, Shutdown, forecast};
 use serde_json::{Value, json};
 
 /// Cases whose forecast is known to differ, and why.
@@ -282,4 +282,22 @@ fn a_confirm_offset_is_refused_in_dledger_mode() {
     };
     assert!(!told((5, 1, 0)));
     assert!(told((5, 1, 4)));
+}
+
+#[test]
+fn a_filler_with_the_smallest_length_ends_the_log_as_the_broker_computes_its_bounds() {
+    let case = Case::named("5.2.0-plain-f0");
+    let path = case.root().join(format!("commitlog/{:020}", 0));
+    let mut bytes = std::fs::read(&path).unwrap();
+    let magic = bytes.windows(4).rposition(|word| word == [0xCB, 0xD4, 0x31, 0x94]).unwrap();
+    bytes[magic - 4..magic].copy_from_slice(&i32::MIN.to_be_bytes());
+    std::fs::write(&path, bytes).unwrap();
+    std::fs::remove_file(case.root().join("checkpoint")).unwrap();
+    let end = |release| {
+        let question = Question { release, shutdown: Shutdown::Unclean, ..case.question() };
+        forecast(&question, &Budget::default()).unwrap().commitlog.max_offset
+    };
+    let filler = i64::try_from(magic).unwrap() - 4;
+    assert_eq!([(5, 3, 2), (5, 5, 0), (5, 5, 1)].map(end), [filler; 3]);
+    assert!(end((5, 3, 1)) > filler, "it takes the magic alone");
 }

@@ -33,6 +33,11 @@ impl Load<'_> {
         }
     }
 
+    /// `CommitLog.getConfirmOffset` while the log is recovered: that of a ledger without entries is 0.
+    pub(super) fn confirm_so_far(&self) -> i64 {
+        if self.setting.mode == LogKind::DLedger { 0 } else { self.confirm }
+    }
+
     /// `CommitLog.setConfirmOffset`, which DLedger's own refuses.
     pub(super) fn set_confirm(&mut self, offset: i64) {
         if self.setting.mode == LogKind::DLedger {

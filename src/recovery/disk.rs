@@ -205,11 +205,14 @@ impl Disk {
         at: u64,
         into: &mut [u8],
     ) -> Result<usize, RecoveryError> {
-        if self.budget.deadline.is_some_and(|deadline| Instant::now() > deadline) {
-            return Err(RecoveryError::Budget);
-        }
+        self.check_time()?;
         let read = if into.len() < PASSING { file.read_at(at, into) } else { file.read_passing(at, into) };
         Ok(read.map_err(|error| StoreError::io(path, error))?)
+    }
+
+    fn check_time(&self) -> Result<(), RecoveryError> {
+        let is_over = self.budget.deadline.is_some_and(|deadline| Instant::now() > deadline);
+        if is_over { Err(RecoveryError::Budget) } else { Ok(()) }
     }
 
     /// Counts bytes that were read ahead.
@@ -269,6 +272,7 @@ impl Disk {
         };
         let mut found = Vec::new();
         for entry in entries {
+            self.check_time()?;
             found.extend(each(&entry.map_err(|error| StoreError::io(dir, error))?)?);
         }
         Ok(Some(found))

@@ -113,19 +113,20 @@ impl FileList {
                     continue;
                 }
             }
-            if len != file_len || entry.is_dir {
-                let path = dir.join(&entry.name);
-                loading.failure = Some(if len == file_len {
-                    LoadFailure::Directory(path)
-                } else {
-                    LoadFailure::Length(path, len)
-                });
-                break;
-            }
-            let text = entry.name.to_str();
-            let Some(base) = text.and_then(|name| name.parse().ok()).filter(is_sensible) else {
-                loading.failure = Some(LoadFailure::Name(dir.join(&entry.name)));
-                break;
+            let path = || dir.join(&entry.name);
+            let base = entry.name.to_str().and_then(|name| name.parse().ok()).filter(is_sensible);
+            let found = match base {
+                _ if len != file_len => Err(LoadFailure::Length(path(), len)),
+                None => Err(LoadFailure::Name(path())),
+                Some(_) if entry.is_dir => Err(LoadFailure::Directory(path())),
+                Some(base) => Ok(base),
+            };
+            let base = match found {
+                Ok(base) => base,
+                Err(failure) => {
+                    loading.failure = Some(failure);
+                    break;
+                }
             };
             loading.list.files.push(ListedFile::found(dir, entry, base, file_len));
         }

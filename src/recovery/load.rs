@@ -301,7 +301,7 @@ impl<'a> Load<'a> {
         let walked = self.walk(&log, &plan)?;
         self.log = log;
         // Without a message the confirm offset stays what it was.
-        let last_start = if walked.messages == 0 { self.confirm } else { walked.last_start };
+        let last_start = if walked.messages == 0 { self.confirm_so_far() } else { walked.last_start };
         self.settle_confirm(("processOffset", walked.end), last_start);
         self.truncate(queue_end, walked.end)
     }
@@ -341,7 +341,7 @@ impl<'a> Load<'a> {
         // The first releases of it begin with the confirm offset that they have, later ones with the segment.
         let is_left = walked.messages == 0 && !rules.keeps_confirm;
         let limit = ("lastConfirmValidMsgPhyOffset", limit);
-        self.settle_confirm(limit, if is_left { self.confirm } else { walked.last_start });
+        self.settle_confirm(limit, if is_left { self.confirm_so_far() } else { walked.last_start });
         let queue_end =
             if rules.dispatches_from_checkpoint { checkpoint.logics_physical_offset.0 } else { queue_end };
         self.truncate(queue_end, walked.end)

@@ -61,7 +61,7 @@ impl Tables<'_> {
             is_5.then_some("consumerOrderInfo"),
         ];
         for table in order.into_iter().flatten() {
-            if let Some(path) = self.load(&format!("{table}.json"), disk)? {
+            if let Some(path) = self.load(self.path(&format!("{table}.json")), disk)? {
                 return Ok(Some(refusal(path, self.rules.exit_without_tables)));
             }
         }
@@ -73,7 +73,7 @@ impl Tables<'_> {
     /// # Errors
     /// As [`Tables::load_before_store`].
     pub fn load_after_store(&self, disk: &Disk) -> Result<Option<Refusal>, RecoveryError> {
-        Ok(self.load("delayOffset.json", disk)?.map(|path| refusal(path, EXIT_LOAD_FAILED)))
+        Ok(self.load(self.path("delayOffset.json"), disk)?.map(|path| refusal(path, EXIT_LOAD_FAILED)))
     }
 
     /// The same for the timer's metrics.
@@ -81,7 +81,15 @@ impl Tables<'_> {
     /// # Errors
     /// As [`Tables::load_before_store`].
     pub fn load_timer_metrics(&self, disk: &Disk) -> Result<Option<Refusal>, RecoveryError> {
-        Ok(self.load("timermetrics", disk)?.map(|path| refusal(path, EXIT_LOAD_FAILED)))
+        Ok(self.load(self.path("timermetrics"), disk)?.map(|path| refusal(path, EXIT_LOAD_FAILED)))
+    }
+
+    /// Positions of compacted topics, which the store's constructor reads, and takes for none where they are damaged.
+    ///
+    /// # Errors
+    /// As [`Tables::load_before_store`].
+    pub fn load_compaction_positions(&self, disk: &Disk) -> Result<(), RecoveryError> {
+        self.load(self.root.join("compaction/position-checkpoint"), disk).map(|_| ())
     }
 
     /// The table that committed offsets are kept in.
@@ -102,8 +110,7 @@ impl Tables<'_> {
     }
 
     /// Loads one; the path of one whose copies are both damaged.
-    fn load(&self, file: &str, disk: &Disk) -> Result<Option<PathBuf>, RecoveryError> {
-        let path = self.path(file);
+    fn load(&self, path: PathBuf, disk: &Disk) -> Result<Option<PathBuf>, RecoveryError> {
         let is_damaged = match self.copy(&path)? {
             Copy::Table(_) => return Ok(None),
             Copy::Nothing => false,
@@ -131,8 +138,9 @@ impl Tables<'_> {
                 match read {
                     Some(table) => Ok(Copy::Table(Some(table))),
                     None if loose_json::parse(&bytes).is_err() && table_form::is_lenient(&bytes) => {
-                        let file = name.trim_end_matches(".bak");
-                        let why = format!("config/{file} is no JSON, and the broker's parser may take it");
+                        let file = path.strip_prefix(self.root).unwrap_or(path).display().to_string();
+                        let file = file.trim_end_matches(".bak");
+                        let why = format!("{file} is no JSON, and the broker's parser may take it");
                         Err(RecoveryError::Unknown(why))
                     }
                     None => Ok(Copy::Damaged),

@@ -311,7 +311,8 @@ impl<'a> Parser<'a> {
             Some(..0) if self.rules.refuses_negative_lengths => true,
             Some(total) if rest > 4 => {
                 let left = i64::try_from(rest - 4).unwrap_or(i64::MAX);
-                left < i64::from(total) - 4
+                // Java's arithmetic: the four smallest numbers become large ones.
+                left < i64::from(total.wrapping_sub(4))
             }
             _ => true,
         }

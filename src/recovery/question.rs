@@ -175,6 +175,9 @@ fn by_rules(
         return Ok(Forecast { files: files(&question.root, disk), ..found });
     }
     disk.create_missing(question.root.join("lock"));
+    if disk.memory.is_none() && rules.has_compaction && conf.enable_compaction {
+        tables.load_compaction_positions(disk)?;
+    }
     if let Some(refusal) = timer::open(&tables) {
         let found = refused(mode, is_clean, &refusal);
         return Ok(Forecast { files: files(&question.root, disk), ..found });
