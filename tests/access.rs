@@ -335,7 +335,7 @@ async fn a_client_that_does_not_speak_holds_up_nobody() {
     authority.install(site.dir.path());
     let address = serve(site.access()).await;
     let mut silent = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..200 {
         silent.push(TcpStream::connect(address).await.unwrap());
     }
     let mut plain = TcpStream::connect(address).await.unwrap();

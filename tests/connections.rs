@@ -127,6 +127,22 @@ async fn who_waits_for_an_answer_keeps_its_seat() {
 }
 
 #[tokio::test]
+async fn more_clients_that_wait_than_there_are_seats_shut_out_whoever_came_then() {
+    let (address, ..) = start().await;
+    let mut waiting = Vec::new();
+    for number in 0..3 * SEATS {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let _ = stream.write_all(b"GET /never HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        waiting.push(stream);
+        if number % SEATS == 0 {
+            assert_answers(address).await;
+        }
+    }
+    assert_answers(address).await;
+    assert_eq!(rest(&mut waiting[0]).await, "", "who has waited longest has made room");
+}
+
+#[tokio::test]
 async fn heads_and_bodies_without_end_are_cut_off() {
     let (address, ..) = start().await;
     let head = format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}", "y".repeat(1 << 20));

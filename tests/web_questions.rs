@@ -124,6 +124,49 @@ async fn a_question_whose_client_has_gone_still_takes_its_turn() {
     assert_eq!(other.status(), StatusCode::OK);
 }
 
+#[tokio::test]
+async fn questions_that_nobody_waits_for_any_more_took_memory_and_the_places_of_others() {
+    let site = Site::seen(|_| {});
+    let turn = site.turns.next().await;
+    let uri = |number: usize| format!("/api/v1/preview?version=5.2.0&set=brokerName=b{number}");
+    let uris: Vec<String> = (0..200).map(uri).collect();
+    for uri in &uris {
+        let mut gone = Box::pin(site.get_with(uri, &[]));
+        assert!(futures_now(gone.as_mut()).await.is_none(), "those before have left: {uri}");
+    }
+    let mut waiting = Vec::new();
+    let refused = loop {
+        let mut asked = Box::pin(site.get_with(&uris[waiting.len()], &[]));
+        match futures_now(asked.as_mut()).await {
+            None => waiting.push(asked),
+            Some(response) => break response,
+        }
+    };
+    assert_eq!((refused.status(), waiting.len()), (StatusCode::TOO_MANY_REQUESTS, 32));
+    assert_eq!(site.get("/metrics").await.0, StatusCode::OK);
+    turn.end();
+    assert_eq!(waiting.pop().unwrap().await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_question_cannot_make_the_exporter_look_elsewhere() {
+    let site = Site::seen(|_| {});
+    for set in [
+        "storePathCommitLog=/root",
+        "storePathRootDir=/",
+        "readOnlyCommitLogStorePaths=/etc",
+        "dLegerSelfId=n0/../../etc",
+    ] {
+        let (status, told) = site.json(&format!("/api/v1/preview?version=5.2.0&set={set}")).await;
+        assert_eq!(
+            (status, &told["error"]),
+            (StatusCode::BAD_REQUEST, &"bad_parameter".into()),
+            "{set}: {told}"
+        );
+    }
+    assert_eq!(site.get("/api/v1/preview?version=5.2.0&set=dLegerSelfId=n1").await.0, StatusCode::OK);
+}
+
 /// What a future gives if it is looked at once.
 async fn futures_now<T>(mut future: std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
     std::future::poll_fn(|context| {

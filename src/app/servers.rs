@@ -40,6 +40,7 @@ impl Servers {
                 config.preview.max_bytes,
                 config.preview.max_time,
                 sidecar.turns.clone(),
+                Arc::clone(&sidecar.vitals),
             )),
             broker: sidecar.broker.clone(),
             clock: now,

@@ -14,14 +14,18 @@ use crate::watch::wake::{Wake, Woken};
 label_set! {
     /// What the exporter does at the same time.
     pub enum Task {
+        /// Answers questions about the next start.
+        Answers = "answers",
         /// Plays the broker of the demo.
         Demo = "demo",
-        /// Answers.
+        /// Takes connections and requests.
         Http = "http",
         /// Foretells the next start.
         Outlook = "outlook",
         /// Looks at the store.
         Pass = "pass",
+        /// Makes the answers of scrapes.
+        Scrapes = "scrapes",
         /// Follows the broker's logs.
         Tail = "tail",
     }
@@ -33,7 +37,7 @@ const REST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(
 /// What is known of one task.
 #[derive(Debug, Default)]
 struct Pulse {
-    /// ms after the begin, plus 1; 0: it was never started, or is over.
+    /// ms after the begin, plus 1; 0: it was never started, rests, or is over.
     last_sign: AtomicU64,
     /// Longest time between two signs (ms).
     allowed: AtomicU64,
@@ -46,6 +50,28 @@ struct Pulse {
 pub struct Vitals {
     began: Instant,
     pulses: [Pulse; Task::ALL.len()],
+}
+
+/// One piece of work of a task that rests between them: over when this is dropped.
+#[derive(Debug)]
+pub struct Work<'a>(&'a Pulse);
+
+impl Drop for Work<'_> {
+    fn drop(&mut self) {
+        self.0.rest();
+    }
+}
+
+impl Pulse {
+    fn begin(&self, allowed: Duration) {
+        self.allowed.store(u64::try_from(allowed.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.thread.store(nix::unistd::gettid().as_raw(), Ordering::Relaxed);
+    }
+
+    fn rest(&self) {
+        self.last_sign.store(0, Ordering::Relaxed);
+        self.thread.store(0, Ordering::Relaxed);
+    }
 }
 
 /// A task that gives no sign.
@@ -76,6 +102,15 @@ impl Vitals {
     /// The task goes on.
     pub fn beat(&self, task: Task) {
         self.pulse(task).last_sign.store(self.millis(Instant::now()) + 1, Ordering::Relaxed);
+    }
+
+    /// This thread begins a piece of work of the task, which should be over after `allowed`.
+    #[must_use]
+    pub fn work(&self, task: Task, allowed: Duration) -> Work<'_> {
+        let pulse = self.pulse(task);
+        pulse.begin(allowed);
+        self.beat(task);
+        Work(pulse)
     }
 
     /// The task had panicked.
@@ -114,8 +149,7 @@ impl Vitals {
         mut run: impl FnMut(&mut Wake),
     ) {
         let pulse = self.pulse(task);
-        pulse.allowed.store(u64::try_from(allowed.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        pulse.thread.store(nix::unistd::gettid().as_raw(), Ordering::Relaxed);
+        pulse.begin(allowed);
         self.beat(task);
         let mut rest = REST.0;
         loop {
@@ -133,8 +167,7 @@ impl Vitals {
             }
             rest = (rest * 2).min(REST.1);
         }
-        pulse.last_sign.store(0, Ordering::Relaxed);
-        pulse.thread.store(0, Ordering::Relaxed);
+        pulse.rest();
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::time::timeout_at;
 
 use super::api::{Pairs, one};
@@ -21,7 +21,7 @@ use super::packed::Packed;
 use super::router::Shared;
 use crate::observe::phase::Phase;
 use crate::observe::turns::Turns;
-use crate::observe::vitals::Task;
+use crate::observe::vitals::{Task, Vitals};
 use crate::preview::assumption::{Assumption, BrokerState};
 use crate::preview::comparison::{self, Columns, Comparison};
 use crate::preview::{Asked, Preview, PreviewError, QueueScope, Surroundings};
@@ -30,6 +30,10 @@ use crate::store::stamp::stamp;
 
 /// Answers that are kept, and bytes of them.
 const KEPT: (usize, usize) = (32, 4 << 20);
+/// Questions that are answered or wait for it: who comes beyond is to come again.
+const QUESTIONS: usize = 32;
+/// How much longer than a forecast may take a question may, before its task counts as stuck.
+const GRACE: Duration = Duration::from_secs(60);
 /// How long an answer about a store in use holds.
 const MOMENT: Duration = Duration::from_secs(1);
 
@@ -41,6 +45,7 @@ pub struct Answers {
     max_bytes: u64,
     max_time: Duration,
     turns: Turns,
+    places: Semaphore,
     desk: Desk,
     slots: Mutex<BTreeMap<String, Slot>>,
 }
@@ -68,14 +73,22 @@ enum Wanted {
 impl Answers {
     /// Answers about `base`, each run with a limit of its own.
     #[must_use]
-    pub fn new(base: Asked, around: Surroundings, max_bytes: u64, max_time: Duration, turns: Turns) -> Self {
+    pub fn new(
+        base: Asked,
+        around: Surroundings,
+        max_bytes: u64,
+        max_time: Duration,
+        turns: Turns,
+        vitals: Arc<Vitals>,
+    ) -> Self {
         Self {
             base,
             around,
             max_bytes,
             max_time,
             turns,
-            desk: Desk::open("answers"),
+            places: Semaphore::new(QUESTIONS),
+            desk: Desk::open(Task::Answers, max_time.saturating_add(GRACE), vitals),
             slots: Mutex::default(),
         }
     }
@@ -119,9 +132,21 @@ fn read(shared: &Shared, query: &Pairs, others: &[&str]) -> Result<Asked, ApiErr
         one(query, name)?;
     }
     for (name, value) in query.iter().filter(|(name, _)| !others.contains(&name.as_str())) {
+        if name == "set" && leads_elsewhere(value) {
+            let expected = "no path: it could make the exporter look anywhere; the command preview takes it";
+            return Err(ApiError::Parameter { name: "set", found: value.clone(), expected });
+        }
         asked.take(name, value)?;
     }
     Ok(asked)
+}
+
+/// Whether a property decides where the store is looked for.
+fn leads_elsewhere(pair: &str) -> bool {
+    let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+    key.starts_with("storePath")
+        || key == "readOnlyCommitLogStorePaths"
+        || (key == "dLegerSelfId" && value.contains('/'))
 }
 
 async fn answer(
@@ -141,9 +166,11 @@ async fn answer(
     };
     // The question as it was typed is the name of its answer; the release that was found belongs to it.
     let name = format!("{path}?{:?} {:?}", query.0, around.detected);
+    // Whoever goes meanwhile gives up its place.
+    let _place = shared.answers.places.try_acquire().map_err(|_| ApiError::Busy)?;
     let slot = shared.answers.slot(&name);
     let (came, until) = (Instant::now(), tokio::time::Instant::now() + shared.answers.max_time);
-    let mut held = timeout_at(until, slot.lock()).await.map_err(|_| ApiError::Busy)?;
+    let mut held = timeout_at(until, slot.lock_owned()).await.map_err(|_| ApiError::Busy)?;
     let question = Arc::new((asked, around, wanted));
     // An answer that was given since is the one that this request has waited for.
     if let Some(before) = held.take_if(|given| given.at < came) {
@@ -151,20 +178,21 @@ async fn answer(
         let still = tokio::task::spawn_blocking(move || answers.still(&question, before));
         *held = still.await.map_err(|_| failed(&shared))??;
     }
-    if held.is_none() {
-        let answers = &shared.answers;
-        let turn = timeout_at(until, answers.turns.next()).await;
-        let (turn, answers) = (turn.map_err(|_| ApiError::Busy)?, Arc::clone(answers));
-        let run = move || {
-            let given = answers.run(&question);
-            // Here, as it goes on when the client that asked has gone.
-            turn.end();
-            given
-        };
-        *held = Some(shared.answers.desk.done(run).await.ok_or_else(|| failed(&shared))??);
-    }
-    let body = held.as_ref().map(|given| given.body.body());
-    Ok(([(header::CONTENT_TYPE, "application/json")], body.ok_or(ApiError::Failed)?).into_response())
+    let body = match &*held {
+        Some(given) => given.body.body(),
+        None => {
+            let turn = timeout_at(until, shared.answers.turns.next()).await;
+            let (turn, answers) = (turn.map_err(|_| ApiError::Busy)?, Arc::clone(&shared.answers));
+            // The answer is kept also if the client that asked has gone.
+            let run = move || {
+                let given = answers.run(&question);
+                turn.end();
+                given.map(|given| held.insert(given).body.body())
+            };
+            shared.answers.desk.done(run).await.ok_or(ApiError::Failed)??
+        }
+    };
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
 /// The stamp of a stopped store.

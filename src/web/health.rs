@@ -1,12 +1,14 @@
 //! `/-/healthy`, and what becomes of a request whose answer panics.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{Request, State};
+use axum::body::Body;
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use tower_http::catch_panic::ResponseForPanic;
 
 use super::error::ApiError;
 use super::router::Shared;
@@ -24,17 +26,15 @@ pub(super) async fn healthy(State(shared): State<Shared>) -> (StatusCode, String
 }
 
 /// Counts an answer that panics, and answers as for every other failure.
-pub(super) async fn count_panics(
-    State(vitals): State<Arc<Vitals>>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    // In a task of its own a panic is a value.
-    tokio::spawn(next.run(request)).await.map_err(|error| {
-        if error.is_panic() {
-            vitals.panicked(Task::Http);
-        }
-        tracing::error!(%error, task = Task::Http.as_str(), "a request was not answered");
-        ApiError::Failed
-    })
+#[derive(Debug, Clone)]
+pub(super) struct Panics(pub Arc<Vitals>);
+
+impl ResponseForPanic for Panics {
+    type ResponseBody = Body;
+
+    fn response_for_panic(&mut self, _: Box<dyn Any + Send>) -> Response {
+        self.0.panicked(Task::Http);
+        tracing::error!(task = Task::Http.as_str(), "a request was not answered");
+        ApiError::Failed.into_response()
+    }
 }

@@ -1,11 +1,13 @@
 //! Paths to answers.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 use super::access::{Access, guard};
@@ -15,8 +17,11 @@ use super::{answers, api, health, page, scrape, state};
 use crate::broker::BrokerConf;
 use crate::confine::Confinement;
 use crate::observe::observer::Observer;
-use crate::observe::vitals::Vitals;
+use crate::observe::vitals::{Task, Vitals};
 use crate::units::EpochMillis;
+
+/// How long a scrape may take before its task counts as stuck.
+const SCRAPE_TIME: Duration = Duration::from_secs(30);
 
 /// What answers are made of.
 #[derive(Clone)]
@@ -50,7 +55,7 @@ impl Shared {
 /// All paths.
 pub fn router(shared: Shared) -> Router {
     let telemetry_path = shared.telemetry_path.clone();
-    let scrapes = Arc::new(Desk::open("scrapes"));
+    let scrapes = Arc::new(Desk::open(Task::Scrapes, SCRAPE_TIME, Arc::clone(&shared.vitals)));
     let metrics = move |State(shared), headers| scrape::metrics(scrapes.clone(), shared, headers);
     Router::new()
         .route("/", get(page::page))
@@ -67,7 +72,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/api/v1/compare", get(answers::compare))
         .fallback(|| async { ApiError::NotFound })
         .method_not_allowed_fallback(|| async { ApiError::Method })
-        .layer(from_fn_with_state(Arc::clone(&shared.vitals), health::count_panics))
+        .layer(CatchPanicLayer::custom(health::Panics(Arc::clone(&shared.vitals))))
         .layer(CompressionLayer::new())
         .layer(from_fn_with_state(Arc::clone(&shared.access), guard))
         .with_state(shared)

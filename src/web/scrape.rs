@@ -15,9 +15,6 @@ pub(super) async fn metrics(desk: Arc<Desk>, shared: Shared, headers: HeaderMap)
     let format = Format::negotiate(accept);
     match desk.done(move || encode(format, &shared.registry.gather())).await {
         Some(body) => ([(header::CONTENT_TYPE, format.content_type())], body).into_response(),
-        None => {
-            tracing::error!("a scrape failed");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Whoever may reach the port may open connections without asking anything, send a request byte by byte, or never read an answer. None of
 //! that keeps others out: when all seats are taken, whoever has been silent longest loses its seat to the newcomer. A client
-//! that waits for an answer of ours is not silent.
+//! that waits for an answer of ours is not silent; only where all do, the one that waits longest goes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,8 +44,8 @@ struct Taken {
 
 #[derive(Debug)]
 struct Guest {
-    /// When its connection was taken, or the last answer was ready.
-    silent_since: Instant,
+    /// When its connection was taken, the last answer was ready, or the one that it waits for was asked for.
+    since: Instant,
     /// Whether an answer is being made.
     is_waiting: bool,
     leave: CancellationToken,
@@ -78,28 +78,29 @@ impl Seats {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A seat for a newcomer; `None` if everybody waits for an answer of ours.
-    fn take(self: &Arc<Self>) -> Option<Seat> {
+    /// A seat for a newcomer.
+    fn take(self: &Arc<Self>) -> Seat {
         let taken = &mut *self.taken();
         if taken.guests.len() >= self.most {
-            let silent = taken.guests.iter().filter(|(_, guest)| !guest.is_waiting);
-            let number = *silent.min_by_key(|(_, guest)| guest.silent_since)?.0;
-            if let Some(guest) = taken.guests.remove(&number) {
+            let longest = taken.guests.iter().min_by_key(|(_, guest)| (guest.is_waiting, guest.since));
+            if let Some(guest) =
+                longest.map(|(number, _)| *number).and_then(|number| taken.guests.remove(&number))
+            {
                 guest.leave.cancel();
             }
         }
         let (number, leave) = (taken.next, CancellationToken::new());
         taken.next += 1;
-        let guest = Guest { silent_since: Instant::now(), is_waiting: false, leave: leave.clone() };
+        let guest = Guest { since: Instant::now(), is_waiting: false, leave: leave.clone() };
         taken.guests.insert(number, guest);
-        Some(Seat { number, leave, seats: Arc::clone(self) })
+        Seat { number, leave, seats: Arc::clone(self) }
     }
 }
 
 impl Seat {
     fn set_waiting(&self, is_waiting: bool) {
         if let Some(guest) = self.seats.taken().guests.get_mut(&self.number) {
-            (guest.is_waiting, guest.silent_since) = (is_waiting, Instant::now());
+            (guest.is_waiting, guest.since) = (is_waiting, Instant::now());
         }
     }
 }
@@ -119,10 +120,7 @@ pub async fn serve(mut listener: Listener, router: Router, seats: Arc<Seats>, st
             Some(_) = open.join_next(), if !open.is_empty() => continue,
             () = stop.cancelled() => break,
         };
-        let Some(seat) = seats.take() else {
-            tracing::debug!(%address, "a connection was cut: all others wait for answers");
-            continue;
-        };
+        let seat = seats.take();
         let (router, stop) = (TowerToHyperService::new(router.clone()), stop.clone());
         open.spawn(async move {
             let leave = seat.leave.clone();
@@ -163,20 +161,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_newcomer_takes_the_seat_of_whoever_was_silent_longest_but_of_nobody_who_waits() {
+    fn a_newcomer_takes_the_seat_of_whoever_was_silent_longest_and_of_who_waits_only_if_all_do() {
         let seats = Seats::new(2);
-        let (first, second) = (seats.take().unwrap(), seats.take().unwrap());
+        let (first, second) = (seats.take(), seats.take());
         second.set_waiting(true);
-        first.set_waiting(true);
-        assert!(seats.take().is_none(), "both wait for an answer");
-        first.set_waiting(false);
-        let third = seats.take().unwrap();
-        assert!(first.leave.is_cancelled() && !second.leave.is_cancelled());
+        let third = seats.take();
+        assert!(first.leave.is_cancelled() && !second.leave.is_cancelled(), "the second waits");
         drop(first);
-        second.set_waiting(false);
-        let fourth = seats.take().unwrap();
-        assert!(third.leave.is_cancelled() && !second.leave.is_cancelled(), "the third said nothing yet");
-        drop(fourth);
+        third.set_waiting(true);
+        let fourth = seats.take();
+        assert!(second.leave.is_cancelled() && !third.leave.is_cancelled(), "all wait, the second longest");
+        drop(second);
+        third.set_waiting(false);
+        let fifth = seats.take();
+        assert!(fourth.leave.is_cancelled() && !third.leave.is_cancelled(), "the fourth said nothing yet");
+        drop(fifth);
         assert_eq!(seats.taken().guests.len(), 1);
     }
 }

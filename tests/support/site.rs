@@ -86,6 +86,7 @@ impl Site {
                 u64::MAX,
                 time,
                 turns.clone(),
+                Arc::clone(&vitals),
             )),
             access: Arc::new(Access::open()),
             broker: None,

@@ -16,6 +16,8 @@ use crate::web::ApiError;
 
 /// Passwords that are hashed at a time: whoever guesses must not take the processor.
 static HASHING: Semaphore = Semaphore::const_new(2);
+/// Passwords that wait for that or are hashed: who comes beyond is to come again.
+static WAITING: Semaphore = Semaphore::const_new(16);
 
 /// The page has its own script and style, and asks nobody else.
 const CAREFUL: [(HeaderName, &str); 3] = [
@@ -34,12 +36,15 @@ pub async fn guard(State(access): State<Arc<Access>>, request: Request, next: Ne
     // Whether the exporter lives is no secret, and kubelet has no password.
     let is_open = rules.users.is_empty() || request.uri().path().starts_with("/-/");
     let login = request.headers().typed_get::<Authorization<Basic>>();
-    let mut response = if is_open || is_right(Arc::clone(&rules), login).await {
-        next.run(request).await
-    } else {
-        let challenge =
-            HeaderValue::from_static("Basic realm=\"rocketmq-store-exporter\", charset=\"UTF-8\"");
-        ([(header::WWW_AUTHENTICATE, challenge)], ApiError::Unauthorized).into_response()
+    let may_pass = if is_open { Ok(true) } else { is_right(Arc::clone(&rules), login).await };
+    let mut response = match may_pass {
+        Ok(true) => next.run(request).await,
+        Ok(false) => {
+            let challenge =
+                HeaderValue::from_static("Basic realm=\"rocketmq-store-exporter\", charset=\"UTF-8\"");
+            ([(header::WWW_AUTHENTICATE, challenge)], ApiError::Unauthorized).into_response()
+        }
+        Err(busy) => busy.into_response(),
     };
     let headers = response.headers_mut();
     for (name, value) in CAREFUL {
@@ -51,12 +56,57 @@ pub async fn guard(State(access): State<Arc<Access>>, request: Request, next: Ne
     response
 }
 
-async fn is_right(rules: Arc<Rules>, login: Option<Authorization<Basic>>) -> bool {
-    let Some(Authorization(login)) = login else { return false };
+async fn is_right(rules: Arc<Rules>, login: Option<Authorization<Basic>>) -> Result<bool, ApiError> {
+    let Some(Authorization(login)) = login else { return Ok(false) };
     if rules.users.is_known(login.username(), login.password()) {
-        return true;
+        return Ok(true);
     }
-    let Ok(_permit) = HASHING.acquire().await else { return false };
-    let check = move || rules.users.check(login.username(), login.password());
-    tokio::task::spawn_blocking(check).await.unwrap_or(false)
+    let _place = WAITING.try_acquire().map_err(|_| ApiError::Busy)?;
+    let turn = HASHING.acquire().await.map_err(|_| ApiError::Busy)?;
+    let check = move || {
+        let is_right = rules.users.check(login.username(), login.password());
+        // Here, as it goes on when the client that asked has gone.
+        drop(turn);
+        is_right
+    };
+    Ok(tokio::task::spawn_blocking(check).await.unwrap_or(false))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::rules::Users;
+    use super::*;
+
+    #[tokio::test]
+    async fn guesses_whose_client_has_gone_were_hashed_all_at_once() {
+        let hash = bcrypt::hash("secret", 8).unwrap();
+        let users = Users::new([("prometheus".to_owned(), hash)].into());
+        let rules = Arc::new(Rules { users, ..Rules::default() });
+        let guess = || Some(Authorization::basic("prometheus", "wrong"));
+        for _ in 0..20 {
+            // Looked at once, then gone.
+            let gone = tokio::time::timeout(Duration::ZERO, is_right(Arc::clone(&rules), guess())).await;
+            assert!(gone.is_err());
+        }
+        assert_eq!(HASHING.available_permits(), 0, "two go on, and no other has begun");
+        let all = futures_of(32, || is_right(Arc::clone(&rules), guess())).await;
+        let refused = all.iter().filter(|told| matches!(told, Err(ApiError::Busy))).count();
+        assert_eq!((refused, all.iter().filter(|told| matches!(told, Ok(false))).count()), (16, 16));
+        assert_eq!((HASHING.available_permits(), WAITING.available_permits()), (2, 16));
+    }
+
+    /// What so many say that are asked at once.
+    async fn futures_of<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+        count: usize,
+        ask: impl Fn() -> F,
+    ) -> Vec<T> {
+        let asked: Vec<_> = (0..count).map(|_| tokio::spawn(ask())).collect();
+        let mut told = Vec::new();
+        for each in asked {
+            told.push(each.await.unwrap());
+        }
+        told
+    }
 }

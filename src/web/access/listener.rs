@@ -1,12 +1,13 @@
 //! Takes connections, and speaks TLS on them where the rules want it.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
@@ -76,7 +77,7 @@ async fn take(
     ready: mpsc::Sender<(Stream, SocketAddr)>,
     vitals: Arc<Vitals>,
 ) {
-    let mut handshakes = JoinSet::new();
+    let (mut handshakes, mut under_way) = (JoinSet::new(), VecDeque::<AbortHandle>::new());
     loop {
         let accepted = tokio::select! {
             Some(ended) = handshakes.join_next() => {
@@ -86,7 +87,7 @@ async fn take(
                 }
                 continue;
             }
-            accepted = tcp.accept(), if handshakes.len() < HANDSHAKES => accepted,
+            accepted = tcp.accept() => accepted,
             () = ready.closed() => return,
         };
         let (stream, address) = match accepted {
@@ -99,7 +100,14 @@ async fn take(
         };
         let rules = access.rules();
         if rules.tls.is_some() {
-            handshakes.spawn(agree(rules, stream, address, ready.clone()));
+            under_way.retain(|handshake| !handshake.is_finished());
+            // Whoever has been at it longest makes room for the newcomer.
+            if under_way.len() >= HANDSHAKES
+                && let Some(longest) = under_way.pop_front()
+            {
+                longest.abort();
+            }
+            under_way.push_back(handshakes.spawn(agree(rules, stream, address, ready.clone())));
         } else if ready.send((Either::Left(stream), address)).await.is_err() {
             return;
         }
