@@ -29,6 +29,13 @@ const HEAD_TIME: Duration = Duration::from_secs(30);
 /// How long the head of a request may be, and how much of an answer is held ready for a client that reads slowly (bytes).
 const BUFFER: usize = 32 << 10;
 
+/// A third of the descriptors that the process' limit leaves for connections: two are for those that are served, one
+/// for those that agree on TLS.
+pub(super) fn third_of_descriptors() -> usize {
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
+    usize::try_from(limit.saturating_sub(OTHER_DESCRIPTORS)).unwrap_or(usize::MAX) / 3
+}
+
 /// Who is connected.
 #[derive(Debug)]
 pub struct Seats {
@@ -63,9 +70,7 @@ impl Seats {
     /// As many as the process' limit of descriptors leaves.
     #[must_use]
     pub fn for_this_process() -> Arc<Self> {
-        let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
-        let left = usize::try_from(limit.saturating_sub(OTHER_DESCRIPTORS)).unwrap_or(MOST);
-        Self::new(left.clamp(FEWEST, MOST))
+        Self::new((third_of_descriptors() * 2).clamp(FEWEST, MOST))
     }
 
     /// This many.

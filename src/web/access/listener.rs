@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
@@ -15,11 +16,14 @@ use tokio_util::either::Either;
 use super::reload::Access;
 use super::rules::Rules;
 use crate::observe::vitals::{Task, Vitals};
+use crate::web::server::third_of_descriptors;
 
 /// How long a client may take to agree on TLS.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How much of that it is sure to have while others want its place.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Handshakes under way at a time.
-const HANDSHAKES: usize = 64;
+const HANDSHAKES: usize = 256;
 /// Rest after a connection could not be taken, as when no file descriptor is left, and after a panic.
 const REST: Duration = Duration::from_millis(500);
 
@@ -77,8 +81,14 @@ async fn take(
     ready: mpsc::Sender<(Stream, SocketAddr)>,
     vitals: Arc<Vitals>,
 ) {
-    let (mut handshakes, mut under_way) = (JoinSet::new(), VecDeque::<AbortHandle>::new());
+    let most = third_of_descriptors().clamp(1, HANDSHAKES);
+    let (mut handshakes, mut under_way) = (JoinSet::new(), VecDeque::<(Instant, AbortHandle)>::new());
     loop {
+        if under_way.len() >= most {
+            under_way.retain(|(_, handshake)| !handshake.is_finished());
+        }
+        let longest =
+            under_way.front().filter(|_| under_way.len() >= most).map(|(began, _)| *began + PATIENCE);
         let accepted = tokio::select! {
             Some(ended) = handshakes.join_next() => {
                 if ended.is_err_and(|error| error.is_panic()) {
@@ -87,7 +97,14 @@ async fn take(
                 }
                 continue;
             }
-            accepted = tcp.accept() => accepted,
+            accepted = tcp.accept(), if longest.is_none() => accepted,
+            // Whoever has been at it longest makes room.
+            () = sleep_until(longest.unwrap_or_else(Instant::now)), if longest.is_some() => {
+                if let Some((_, handshake)) = under_way.pop_front() {
+                    handshake.abort();
+                }
+                continue;
+            }
             () = ready.closed() => return,
         };
         let (stream, address) = match accepted {
@@ -100,14 +117,8 @@ async fn take(
         };
         let rules = access.rules();
         if rules.tls.is_some() {
-            under_way.retain(|handshake| !handshake.is_finished());
-            // Whoever has been at it longest makes room for the newcomer.
-            if under_way.len() >= HANDSHAKES
-                && let Some(longest) = under_way.pop_front()
-            {
-                longest.abort();
-            }
-            under_way.push_back(handshakes.spawn(agree(rules, stream, address, ready.clone())));
+            let handshake = handshakes.spawn(agree(rules, stream, address, ready.clone()));
+            under_way.push_back((Instant::now(), handshake));
         } else if ready.send((Either::Left(stream), address)).await.is_err() {
             return;
         }
