@@ -124,3 +124,10 @@ fn manifests_and_unit_use_flags_variables_and_an_image_that_there_are() {
         assert!(preview.contains(&format!("{flag} ")) || preview.contains(&format!("{flag}\n")), "{flag}");
     }
 }
+
+#[test]
+fn the_text_tells_the_memory_that_the_unit_has() {
+    let unit = read("deploy/systemd/rocketmq-store-exporter.service");
+    let limit = unit.lines().find_map(|line| line.strip_prefix("MemoryMax=")).unwrap();
+    assert!(read("deploy/README.md").contains(&format!("`MemoryMax={limit}`")));
+}
