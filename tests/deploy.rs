@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
+use serde::Deserialize;
 use serde_yaml::Value;
 
 const RULES: [&str; 2] = ["alerts/rocketmq-store.rules.yaml", "alerts/thresholds.rules.yaml"];
@@ -56,29 +57,71 @@ fn mounts(container: &Value) -> BTreeMap<String, (String, String)> {
         .collect()
 }
 
+/// The brokers' own containers in the example of a layout.
+fn brokers(layout: &str) -> Vec<Value> {
+    let text = read(&format!("deploy/kubernetes/overlays/{layout}/broker.yaml"));
+    let sets = serde_yaml::Deserializer::from_str(&text).map(|each| Value::deserialize(each).unwrap());
+    sets.map(|set| set["spec"]["template"]["spec"]["containers"][0].clone()).collect()
+}
+
+/// Paths that are in a variable of the exporter have to be below one of `mounted`.
+fn all_told_is_mounted(layout: &str, sidecar: &Value, mounted: &[&str]) {
+    let env = sidecar["env"].as_sequence().unwrap();
+    let mut told = 0;
+    for name in ["STORE_PATH", "LOGS_PATH", "BROKER_CONF"] {
+        let variable = format!("ROCKETMQ_STORE_EXPORTER_{name}");
+        let Some(value) = env.iter().find(|each| each["name"] == variable.as_str()) else { continue };
+        let value = value["value"].as_str().unwrap();
+        assert!(mounted.iter().any(|mount| value.starts_with(mount)), "{layout}: {value} is mounted");
+        told += 1;
+    }
+    assert_eq!(told, 3, "{layout}");
+}
+
 #[test]
 fn the_exporter_looks_where_the_broker_writes_and_writes_nowhere_there() {
-    for layout in ["official-chart", "operator", "kubeblocks"] {
+    for layout in ["official-chart", "kubeblocks"] {
         let patch = yaml(&format!("deploy/kubernetes/components/layout-{layout}/mounts.yaml"));
         let sidecar = &patch["spec"]["template"]["spec"]["initContainers"][0];
-        let broker = yaml(&format!("deploy/kubernetes/overlays/{layout}/broker.yaml"));
-        let broker = mounts(&broker["spec"]["template"]["spec"]["containers"][0]);
-        for (at, volume) in mounts(sidecar) {
-            assert_eq!(broker.get(&at), Some(&volume), "{layout}: {at}");
+        let mounted = mounts(sidecar);
+        for broker in brokers(layout) {
+            for (at, volume) in &mounted {
+                assert_eq!(mounts(&broker).get(at), Some(volume), "{layout}: {at}");
+            }
         }
         let all = sidecar["volumeMounts"].as_sequence().unwrap();
         assert!(all.iter().all(|mount| mount["readOnly"] == Value::Bool(true)), "{layout}");
-        for name in ["STORE_PATH", "LOGS_PATH", "BROKER_CONF"] {
-            let variable = format!("ROCKETMQ_STORE_EXPORTER_{name}");
-            let env = sidecar["env"].as_sequence().unwrap();
-            let Some(told) = env.iter().find(|each| each["name"] == variable.as_str()) else { continue };
-            let told = told["value"].as_str().unwrap();
-            assert!(
-                mounts(sidecar).keys().any(|mount| told.starts_with(mount)),
-                "{layout}: {told} is mounted"
-            );
-        }
+        all_told_is_mounted(layout, sidecar, &mounted.keys().map(String::as_str).collect::<Vec<_>>());
     }
+}
+
+/// The operator's subPath differs from broker to broker: mounts are copied, by their place in the list.
+#[test]
+fn what_is_copied_from_the_operator_s_broker_is_what_the_exporter_is_told() {
+    let copied = "/spec/template/spec/containers/0/volumeMounts/";
+    let to = "/spec/template/spec/initContainers/0/volumeMounts/0";
+    let patch = yaml("deploy/kubernetes/components/layout-operator/mounts.yaml");
+    let patch = patch.as_sequence().unwrap();
+    let of = |op: &'static str| patch.iter().filter(move |each| each["op"] == op);
+    let tested: BTreeMap<&str, &str> = of("test")
+        .filter_map(|test| Some((test["path"].as_str()?.strip_prefix(copied)?, test["value"].as_str()?)))
+        .collect();
+    let mut mounted = Vec::new();
+    for copy in of("copy") {
+        let place = copy["from"].as_str().unwrap().strip_prefix(copied).unwrap();
+        let path = tested[format!("{place}/mountPath").as_str()];
+        let all = brokers("operator");
+        assert_eq!(all.len(), 2);
+        for broker in &all {
+            assert_eq!(broker["volumeMounts"][place.parse::<usize>().unwrap()]["mountPath"], path);
+        }
+        assert_eq!(copy["path"], to);
+        mounted.push(path);
+    }
+    let read_only = of("add").filter(|add| add["path"] == format!("{to}/readOnly").as_str());
+    assert_eq!((mounted.len(), read_only.filter(|add| add["value"] == Value::Bool(true)).count()), (3, 3));
+    let settings = yaml("deploy/kubernetes/components/layout-operator/settings.yaml");
+    all_told_is_mounted("operator", &settings["spec"]["template"]["spec"]["initContainers"][0], &mounted);
 }
 
 /// Words of a text that begin like the exporter's variables.
@@ -104,8 +147,12 @@ fn manifests_and_unit_use_flags_variables_and_an_image_that_there_are() {
     assert!(sidecar.contains("- name: ROCKETMQ_VERSION"));
     assert!(read("src/app/options.rs").contains("var(\"ROCKETMQ_VERSION\")"));
     assert!(read("deploy/Dockerfile").contains(&format!("version=\"{}\"", env!("CARGO_PKG_VERSION"))));
-    let layouts = ["official-chart", "operator", "kubeblocks"];
-    let files = layouts.map(|layout| format!("deploy/kubernetes/components/layout-{layout}/mounts.yaml"));
+    let files = [
+        "layout-official-chart/mounts",
+        "layout-operator/settings",
+        "layout-kubeblocks/mounts",
+    ]
+    .map(|name| format!("deploy/kubernetes/components/{name}.yaml"));
     let units = ["service", "default"].map(|kind| format!("deploy/systemd/rocketmq-store-exporter.{kind}"));
     // The one above.
     let mut named = 1;
@@ -115,7 +162,7 @@ fn manifests_and_unit_use_flags_variables_and_an_image_that_there_are() {
             named += 1;
         }
     }
-    assert!(named > 15);
+    assert!(named > 15, "{named}");
     let gate = yaml("deploy/kubernetes/components/gate/gate.yaml");
     let args = gate[0]["value"]["args"].as_sequence().unwrap();
     for flag in
