@@ -147,6 +147,8 @@ fn manifests_and_unit_use_flags_variables_and_an_image_that_there_are() {
     assert!(sidecar.contains("- name: ROCKETMQ_VERSION"));
     assert!(read("src/app/options.rs").contains("var(\"ROCKETMQ_VERSION\")"));
     assert!(read("deploy/Dockerfile").contains(&format!("version=\"{}\"", env!("CARGO_PKG_VERSION"))));
+    let repair = read("deploy/kubernetes/repair/pod.yaml");
+    assert!(repair.contains(&image));
     let files = [
         "layout-official-chart/mounts",
         "layout-operator/settings",
@@ -156,13 +158,13 @@ fn manifests_and_unit_use_flags_variables_and_an_image_that_there_are() {
     let units = ["service", "default"].map(|kind| format!("deploy/systemd/rocketmq-store-exporter.{kind}"));
     // The one above.
     let mut named = 1;
-    for text in files.iter().chain(&units).map(|name| read(name)).chain([sidecar]) {
+    for text in files.iter().chain(&units).map(|name| read(name)).chain([sidecar, repair]) {
         for variable in variables(&text) {
             assert!(serve.contains(&format!("[env: {variable}=")), "{variable}");
             named += 1;
         }
     }
-    assert!(named > 15, "{named}");
+    assert!(named > 18, "{named}");
     let gate = yaml("deploy/kubernetes/components/gate/gate.yaml");
     let args = gate[0]["value"]["args"].as_sequence().unwrap();
     for flag in
