@@ -153,6 +153,7 @@ fn manifests_and_unit_use_flags_variables_and_an_image_that_there_are() {
         "layout-official-chart/mounts",
         "layout-operator/settings",
         "layout-kubeblocks/mounts",
+        "web-config/web-config",
     ]
     .map(|name| format!("deploy/kubernetes/components/{name}.yaml"));
     let units = ["service", "default"].map(|kind| format!("deploy/systemd/rocketmq-store-exporter.{kind}"));
