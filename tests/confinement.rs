@@ -14,7 +14,7 @@ use std::fs::{self, File, FileTimes, Permissions};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
@@ -24,6 +24,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rocketmq_store_exporter::confine::{Confinement, Needs, Part, Writes, confine};
 use rocketmq_store_exporter::store::lock::first_byte;
+use rustix::fs::{Advice, IFlags, XattrFlags, fadvise, fsetxattr, ioctl_getflags, ioctl_setflags};
+use rustix::process::{Resource, Rlimit, getpriority_process, prlimit, setpriority_process};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use stores::unpack;
 
 /// A store, a state directory, and something that is nobody's business.
@@ -61,13 +64,50 @@ impl Place {
     }
 }
 
+/// Another process, in the place of a broker.
+struct Neighbour(Child);
+
+impl Neighbour {
+    fn new() -> Self {
+        Self(Command::new("sleep").arg("600").spawn().unwrap())
+    }
+
+    fn pid(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_child(&self.0)
+    }
+
+    fn one_processor(&self) -> CpuSet {
+        let may_use = sched_getaffinity(Some(self.pid())).unwrap();
+        let mut one = CpuSet::new();
+        one.set((0..CpuSet::MAX_CPU).find(|processor| may_use.is_set(*processor)).unwrap());
+        one
+    }
+
+    /// What it may do, and how soon it is served.
+    fn standing(&self) -> (String, i32, CpuSet) {
+        (
+            fs::read_to_string(format!("/proc/{}/limits", self.0.id())).unwrap(),
+            getpriority_process(Some(self.pid())).unwrap(),
+            sched_getaffinity(Some(self.pid())).unwrap(),
+        )
+    }
+}
+
+impl Drop for Neighbour {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 type Attempts = Vec<(&'static str, Part, io::Result<()>)>;
 
 /// Whatever could harm a broker. Files are opened before, as a confined thread could not.
-fn attempts(place: &Place, store_file: &File, port: u16) -> Attempts {
+fn attempts(place: &Place, store_file: &File, port: u16, neighbour: &Neighbour) -> Attempts {
     let file = place.store("checkpoint");
     let long_ago = FileTimes::new().set_modified(SystemTime::UNIX_EPOCH);
     let own = place.state("own");
+    let (other, nothing) = (Some(neighbour.pid()), Rlimit { current: Some(0), maximum: Some(0) });
     vec![
         ("write a file of the store", Part::Files, File::options().write(true).open(&file).map(drop)),
         ("append to a file of the store", Part::Files, File::options().append(true).open(&file).map(drop)),
@@ -91,6 +131,21 @@ fn attempts(place: &Place, store_file: &File, port: u16) -> Attempts {
             store_file.set_permissions(Permissions::from_mode(0o600)),
         ),
         ("change times", Part::SystemCalls, store_file.set_times(long_ago)),
+        (
+            "change the flags of an open file",
+            Part::SystemCalls,
+            ioctl_setflags(store_file, IFlags::NODUMP).map_err(Into::into),
+        ),
+        (
+            "set an attribute of an open file",
+            Part::SystemCalls,
+            fsetxattr(store_file, c"user.mine", b"1", XattrFlags::empty()).map_err(Into::into),
+        ),
+        (
+            "drop an open file from memory",
+            Part::SystemCalls,
+            fadvise(store_file, 0, None, Advice::DontNeed).map_err(Into::into),
+        ),
         ("change an owner", Part::SystemCalls, std::os::unix::fs::chown(&file, Some(1), None)),
         (
             "shorten a file by its path",
@@ -110,10 +165,26 @@ fn attempts(place: &Place, store_file: &File, port: u16) -> Attempts {
                 .map_err(|(_, error)| error.into()),
         ),
         ("start a program", Part::SystemCalls, Command::new("/bin/true").status().map(drop)),
-        ("signal another process", Part::SystemCalls, kill(Pid::this(), None).map_err(Into::into)),
+        (
+            "limit another process",
+            Part::SystemCalls,
+            prlimit(other, Resource::Fsize, nothing).map(drop).map_err(Into::into),
+        ),
+        ("slow another process", Part::SystemCalls, setpriority_process(other, 19).map_err(Into::into)),
+        (
+            "crowd another process",
+            Part::SystemCalls,
+            sched_setaffinity(other, &neighbour.one_processor()).map_err(Into::into),
+        ),
+        (
+            "signal another process",
+            Part::SystemCalls,
+            kill(Pid::from_raw(neighbour.pid().as_raw_pid()), Signal::SIGCONT).map_err(Into::into),
+        ),
         ("connect", Part::Network, TcpStream::connect(("127.0.0.1", port)).map(drop)),
         ("bind a further port", Part::Network, TcpListener::bind("127.0.0.1:0").map(drop)),
         ("send datagrams", Part::SystemCalls, UdpSocket::bind("127.0.0.1:0").map(drop)),
+        ("make a way to local sockets", Part::SystemCalls, UnixDatagram::pair().map(drop)),
         (
             "connect to a local socket",
             Part::SystemCalls,
@@ -149,8 +220,12 @@ fn what_could_harm_a_broker_is_refused_and_what_is_needed_is_not() {
     let port = listener.local_addr().unwrap().port();
     let opened = File::open(place.store("checkpoint")).unwrap();
     let before = fs::metadata(place.store("checkpoint")).unwrap().modified().unwrap();
+    let flags = ioctl_getflags(&opened);
+    let neighbour = Neighbour::new();
+    let standing = neighbour.standing();
     let (confinement, attempts) = place.confined(Writes::State(place.state("")), |confinement| {
-        let attempts = attempts(&place, &opened, port);
+        let attempts = attempts(&place, &opened, port, &neighbour);
+        UnixStream::pair().unwrap();
         assert_eq!(fs::read(place.store("checkpoint")).unwrap(), b"0123");
         assert!(Path::new("/proc/self/status").exists() && fs::read("/proc/self/stat").is_ok());
         fs::create_dir(place.state("evidence")).unwrap();
@@ -163,6 +238,8 @@ fn what_could_harm_a_broker_is_refused_and_what_is_needed_is_not() {
     });
     assert_refused(&confinement, attempts);
     assert_eq!(fs::metadata(place.store("checkpoint")).unwrap().modified().unwrap(), before);
+    assert_eq!(ioctl_getflags(&opened), flags);
+    assert_eq!(neighbour.standing(), standing);
     fs::create_dir(place.store("unconfined")).unwrap();
 }
 
@@ -173,10 +250,13 @@ fn without_a_confinement_nothing_of_it_is_refused() {
     let place = Place::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let opened = File::open(place.store("checkpoint")).unwrap();
-    for (what, _, outcome) in attempts(&place, &opened, listener.local_addr().unwrap().port()) {
+    let neighbour = Neighbour::new();
+    let (port, standing) = (listener.local_addr().unwrap().port(), neighbour.standing());
+    for (what, _, outcome) in attempts(&place, &opened, port, &neighbour) {
         let is_refused = outcome.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
         assert!(!is_refused || BY_ROOT_ALONE.contains(&what), "{what}");
     }
+    assert_ne!(neighbour.standing(), standing);
 }
 
 #[test]
@@ -192,6 +272,7 @@ fn who_only_reads_writes_nowhere_even_without_rules_on_files() {
             fs::rename(place.store("checkpoint"), &path),
             fs::remove_file(place.store("checkpoint")),
             fs::remove_dir(place.store("config")),
+            File::open(place.store("checkpoint")).unwrap().sync_all(),
         ];
         assert_eq!(fs::read(place.store("checkpoint")).unwrap(), b"0123");
         (confinement, outcomes)
