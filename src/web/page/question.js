@@ -26,22 +26,23 @@ export function read(form) {
   return query;
 }
 
+// The question sets only what the fields begin with: what is chosen since stays until it is asked, however often the page is drawn.
 export function questionForm({ query, releases, onAsk }) {
   const shown = (name, value) => (name === "version" ? value : t(`${name === "mode" ? "log" : "shutdown"}.${value}`));
   const options = (name, values) => h("label", null, t(`ask.${name}`),
-    h("select", { name, value: query.get(name) ?? "" },
+    h("select", { name },
       h("option", { value: "" }, t("ask.as_found")),
-      values.map((value) => h("option", { key: value, value }, shown(name, value)))));
+      values.map((value) => h("option", { key: value, value, selected: value === query.get(name) }, shown(name, value)))));
   return h("form", { onSubmit: (event) => { event.preventDefault(); onAsk(read(event.target)); } },
     options("version", releases),
     options("shutdown", SHUTDOWNS),
     options("mode", MODES),
     h("fieldset", null, h("legend", null, t("ask.without")), WITHOUT.map((file) =>
       h("label", { key: file, class: "inline" },
-        h("input", { type: "checkbox", name: "without", value: file, checked: query.getAll("without").includes(file) }), h("code", null, file)))),
+        h("input", { type: "checkbox", name: "without", value: file, defaultChecked: query.getAll("without").includes(file) }), h("code", null, file)))),
     h("label", null, t("ask.set"), h("input", {
       name: "set", placeholder: "recheckReputOffsetFromCq=true", spellcheck: false, defaultValue: query.getAll("set").join(" "),
     })),
-    h("label", { class: "inline" }, h("input", { type: "checkbox", name: "queues", checked: query.get("queues") === "all" }), t("ask.all_queues")),
+    h("label", { class: "inline" }, h("input", { type: "checkbox", name: "queues", defaultChecked: query.get("queues") === "all" }), t("ask.all_queues")),
     h("button", { class: "main", type: "submit" }, t("ask.ask")));
 }
