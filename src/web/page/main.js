@@ -20,23 +20,27 @@ async function get(path) {
   return answer.json();
 }
 
+// What is new, and the last of what is known once more: an entry that comes again in the same second only counts up.
+async function newer({ events, points }) {
+  const [entry, point] = [events.at(-1), points.at(-1)];
+  const [state, told, history] = await Promise.all([
+    get("/api/v1/store"),
+    get(`/api/v1/events?since=${(entry?.seq ?? 1) - 1}`),
+    get(`/api/v1/history?since=${(point?.at ?? 0) - 1}`),
+  ]);
+  // An exporter that lacks what was last known is another process, with other entries, or has forgotten it.
+  const isSame = (!entry || (told.events[0]?.seq === entry.seq && told.events[0].at === entry.at)) && (!point || history.points[0]?.at === point.at);
+  if (!isSame) return newer({ events: [], points: [] });
+  return { state, events: [...events.slice(0, -1), ...told.events].slice(-1000), points: [...points.slice(0, -1), ...history.points] };
+}
+
 async function refresh() {
   try {
-    // An entry that comes again in the same second only counts up, so the last one is asked for once more.
-    const before = seen.events.slice(0, -1);
-    const sequence = (seen.events.at(-1)?.seq ?? 1) - 1;
-    const last = seen.points.at(-1)?.at;
-    const [state, events, history] = await Promise.all([
-      get("/api/v1/store"),
-      get(`/api/v1/events?since=${sequence}`),
-      get(`/api/v1/history${last === undefined ? "" : `?since=${last}`}`),
-    ]);
-    seen.events = [...before, ...events.events].slice(-1000);
-    seen.points = [...seen.points, ...history.points].filter(({ at }) => state.exporter.now - at <= 3_600_000);
-    Object.assign(seen, { state, answeredAt: Date.now(), failure: null });
+    const { state, events, points } = await newer(seen);
+    Object.assign(seen, { state, events, points: points.filter(({ at }) => state.exporter.now - at <= 3_600_000), answeredAt: Date.now(), failure: null });
   } catch (error) {
-    // Whoever answers next may be another process, with other entries.
-    Object.assign(seen, { events: [], points: [], failure: String(error.message ?? error) });
+    // What was seen stays, under a banner that tells how old it is.
+    seen.failure = String(error.message ?? error);
   }
   draw();
 }
