@@ -38,6 +38,9 @@ export const facts = (pairs) =>
   h("dl", null, pairs.filter((pair) => pair && ![null, undefined, false, ""].includes(pair[1]))
     .flatMap(([name, value]) => [h("dt", { key: name }, name), h("dd", { key: `${name}=` }, value)]));
 
+// What is known of a start that does not come off; of one that cannot be told, nothing.
+export const refusal = ({ exit_code: code, path }) => [[t("fact.exit_code"), code], [t("fact.because_of"), path && h("code", null, path)]];
+
 export const card = (title, shape, ...content) =>
   h("section", { class: `card ${shape}` }, h("h2", null, title), ...content);
 

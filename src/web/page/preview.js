@@ -2,7 +2,7 @@
 
 import { Component, h } from "./preact.js";
 import { comparison } from "./comparison.js";
-import { card, copy, facts, severityTone, verdictSentence, verdictTone, verdictWord, when, word } from "./parts.js";
+import { card, copy, facts, refusal, severityTone, verdictSentence, verdictTone, verdictWord, when, word } from "./parts.js";
 import { asked, questionForm } from "./question.js";
 import { Table } from "./table.js";
 import { bytes, duration, has, number, t, told } from "./texts.js";
@@ -134,7 +134,7 @@ export class PreviewPage extends Component {
       h("p", { class: "quiet" }, [
         lost === null ? t("remedies.no_start") : t("remedies.lost", { n: number(lost) }),
         dropped > 0 && t("compare.dropped", { n: number(dropped) }),
-        t("remedies.takes", { time: duration(seconds * 1000) }),
+        verdict !== "refuse_start" && t("remedies.takes", { time: duration(seconds * 1000) }),
       ].filter(Boolean).join(" · ")),
       h("ol", { class: "steps" }, steps.map((step) => h("li", { key: step }, isCommand(step) ? h("code", null, step) : told(step)))),
       h("button", { type: "button", onClick: () => this.copySteps(remedy) },
@@ -191,9 +191,7 @@ function assumedFacts({ store, assumed }) {
 }
 
 function logFacts({ commitlog: log, truncation: cut, reput_from: reput, estimate, start }) {
-  if (start.outcome !== "starts") {
-    return facts([[t("fact.exit_code"), start.exit_code], [t("fact.because_of"), start.path && h("code", null, start.path)]]);
-  }
+  if (start.outcome !== "starts") return facts(refusal(start));
   return facts([
     [t("fact.log"), `${number(log.min_offset)} – ${number(log.max_offset)}`],
     [t("fact.scan"), `${number(log.scan_from)} – ${number(log.scan_end)}, ${t("fact.messages", { n: number(log.messages_scanned) })}`],
@@ -217,7 +215,8 @@ function finding({ id, severity, summary, evidence, upstream, releases }) {
       h("pre", null, JSON.stringify(evidence, null, 2))));
 }
 
-function queues({ queues, totals }) {
+function queues({ queues, totals, start }) {
+  if (start.outcome !== "starts") return null;
   const end = (place) => (queue) => queue[place].max_offset;
   const count = (id) => ({ id, title: t(`queues.${id}`), value: (queue) => queue[id], show: (queue) => number(queue[id]), isNumber: true });
   const ends = (id, value) => ({ id, title: t(`queues.${id}`), value, show: (queue) => number(value(queue)), isNumber: true });
