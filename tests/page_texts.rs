@@ -134,7 +134,8 @@ fn every_name_that_a_script_says_has_its_text() {
         for call in
             script.split(|c: char| !c.is_alphanumeric() && c != '(' && c != '"' && c != '.' && c != '_')
         {
-            if let Some(name) = call.strip_prefix("t(\"").and_then(|rest| rest.split('"').next()) {
+            let begun = ["t(\"", "card(\""].iter().find_map(|begin| call.strip_prefix(begin));
+            if let Some(name) = begun.and_then(|rest| rest.split('"').next()) {
                 assert!(TEXTS.keys.contains_key(name), "{}: {name}", path.display());
             }
         }

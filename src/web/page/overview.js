@@ -15,16 +15,16 @@ export function overview({ state, events, points }) {
     broker(state),
     losses(state),
     disk(state),
-    card(t("lag.title"), "half", lag(points)),
-    card(t("offsets.title"), "half", offsets(points)),
+    card("lag.title", "half", lag(points)),
+    card("offsets.title", "half", offsets(points)),
     feed(events),
   ];
 }
 
 function nextStart({ next_start: next, exporter }) {
-  if (!next) return card(t("next.title"), "verdict wide", h("p", null, t("next.unknown")));
+  if (!next) return card("next.title", "verdict wide", h("p", null, t("next.unknown")));
   const { totals } = next;
-  return card(t("next.title"), `verdict wide ${verdictTone(next.verdict)}`,
+  return card("next.title", `verdict wide ${verdictTone(next.verdict)}`,
     h("p", null, verdictWord(next.verdict), " ", h("span", { class: "quiet" },
       t(next.is_of_running ? "next.if_killed" : "next.as_it_stands"), ", ", ago(next.made_at, exporter.now))),
     h("p", { class: "sentence", role: "status" }, verdictSentence(next)),
@@ -47,7 +47,7 @@ function broker({ broker, store, exporter }) {
   const part = (name) => progress[name] !== null && h("div", { key: name },
     h("label", { class: "inline" }, t(`part.${name}`), " ", percent(progress[name])),
     h("progress", { value: progress[name], "aria-label": t(`part.${name}`) }));
-  return card(t("broker.title"), "third",
+  return card("broker.title", "third",
     facts([
       [t("fact.phase"), broker.phase && word(t(`phase.${broker.phase}`), phaseTone(broker.phase))],
       [t("fact.since"), broker.phase && [when(broker.phase_since), " (", ago(broker.phase_since, exporter.now), ")"]],
@@ -68,7 +68,7 @@ const phaseTone = (phase) => (phase === "running" ? "good" : phase === "failed" 
 function losses({ losses, store }) {
   const gone = LOSSES.filter((reason) => losses[reason].last_at);
   const bad = store?.consumequeue;
-  return card(t("losses.title"), "half",
+  return card("losses.title", "half",
     gone.length === 0
       ? h("p", null, t("losses.none"))
       : wide(t("losses.title"), h("table", null,
@@ -98,7 +98,7 @@ const sum = (classes, name) => Object.values(classes).reduce((total, each) => to
 function disk({ disk }) {
   const thresholds = Object.entries(disk.threshold_ratio).sort(([, a], [, b]) => a - b);
   const crossed = (used) => thresholds.filter(([, ratio]) => used >= ratio).length;
-  return card(t("disk.title"), "half",
+  return card("disk.title", "half",
     Object.entries(disk.used_ratio).filter(([, used]) => used !== null).map(([area, used]) => {
       const tone = ["", "warn", "bad", "bad"][crossed(used)];
       return h("div", { key: area },
@@ -129,7 +129,7 @@ function feed(events) {
     const key = kind === "log" || kind === "forecast" ? `event.${event}` : `event.${kind}`;
     return has(key) ? t(key) : event || kind;
   };
-  return card(t("feed.title"), "feed-card",
+  return card("feed.title", "feed-card",
     shown.length === 0 ? h("p", null, t("feed.none")) : h("ol", { class: "feed", reversed: true, tabIndex: 0, "aria-label": t("feed.title") },
       shown.map((entry) => h("li", { key: entry.seq, class: severityTone(entry.severity) },
         h("time", { dateTime: new Date(entry.at).toISOString() }, moment(entry.at)),

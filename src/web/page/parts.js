@@ -41,11 +41,12 @@ export const facts = (pairs) =>
 // What is known of a start that does not come off; of one that cannot be told, nothing.
 export const refusal = ({ exit_code: code, path }) => [[t("fact.exit_code"), code], [t("fact.because_of"), path && h("code", null, path)]];
 
+// A part of the page under the text of this name, which names the part for those who do not see it.
 export const card = (title, shape, ...content) =>
-  h("section", { class: `card ${shape}` }, h("h2", null, title), ...content);
+  h("section", { class: `card ${shape}`, "aria-labelledby": title }, h("h2", { id: title }, t(title)), ...content);
 
 // What may be wider than the window; it can be scrolled by keyboard too.
-export const wide = (label, content) => h("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": label }, content);
+export const wide = (label, content) => h("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": label }, content);
 
 // Text to the clipboard, also where the page does not come over TLS and the clipboard's own interface is closed.
 export async function copy(text) {

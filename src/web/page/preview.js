@@ -99,8 +99,8 @@ export class PreviewPage extends Component {
       h("p", { key: "status", class: "quiet", role: "status", style: { gridColumn: "1 / -1", margin: 0 } },
         isAsking && !answer ? t("ask.reading") : at && [t("as_of"), " ", when(at)]),
       answer && verdict(answer),
-      answer && card(t("facts.title"), "third", assumedFacts(answer), logFacts(answer)),
-      h("section", { key: "ask", class: "card" }, h("details", { open: query.size > 0 }, h("summary", null, t("ask.title")),
+      answer && card("facts.title", "third", assumedFacts(answer), logFacts(answer)),
+      h("section", { key: "ask", class: "card", "aria-labelledby": "ask.title" }, h("details", { open: query.size > 0 }, h("summary", { id: "ask.title" }, t("ask.title")),
         questionForm({ query, releases: state?.exporter.releases ?? [], onAsk: (query) => this.ask(query) }),
         h("div", { class: "row" },
           h("label", null, t("file.open"), h("input", {
@@ -118,10 +118,10 @@ export class PreviewPage extends Component {
 
   answer(answer) {
     return [
-      answer.findings.length > 0 && card(t("findings.title"), "half", answer.findings.map(finding)),
-      answer.remedies.length > 0 && card(t("remedies.title"), "half", answer.remedies.map((each, at) => this.remedy(each, at))),
+      answer.findings.length > 0 && card("findings.title", "half", answer.findings.map(finding)),
+      answer.remedies.length > 0 && card("remedies.title", "half", answer.remedies.map((each, at) => this.remedy(each, at))),
       queues(answer),
-      !this.state.file && card(t("compare.title"), "", this.comparison("remedies", answer), this.comparison("shutdowns", answer)),
+      !this.state.file && card("compare.title", "", this.comparison("remedies", answer), this.comparison("shutdowns", answer)),
       files(answer),
       lines(answer),
     ];
@@ -169,7 +169,7 @@ function verdict(answer) {
     : ["unchanged", "trimmed", "reindexed"].includes(verdict) && critical
       ? t("advice.look_first", { finding: critical.id })
       : t(`advice.${verdict}`);
-  return card(t("answer.title"), `verdict wide ${verdictTone(verdict)}`,
+  return card("answer.title", `verdict wide ${verdictTone(verdict)}`,
     h("p", null, verdictWord(verdict)),
     h("p", { class: "sentence", role: "status" }, verdictSentence(answer)),
     h("p", null, h("strong", null, t("advice.title")), " ", advice),
@@ -230,7 +230,7 @@ function queues({ queues, totals, start }) {
     count("units_lost"),
     count("next_offset"),
   ];
-  return card(t("queues.title"), "",
+  return card("queues.title", "",
     h("p", null, t("queues.summary", { changed: number(totals.queues_changed), all: number(totals.queues) })),
     queues.length > 0 && h(Table, {
       label: t("queues.title"), rows: queues, columns, order: ["units_lost", -1],
@@ -244,11 +244,11 @@ function files({ files, index }) {
     h("summary", null, t(`files.${key}`, { n: number(paths.length) })),
     h("pre", null, paths.slice(0, SHOWN).join("\n"), paths.length > SHOWN && `\n${t("files.more", { n: number(paths.length - SHOWN) })}`));
   const lists = [list("unlinked", files.unlinked), list("created", files.created), list("index", index.unlinked)].filter(Boolean);
-  return lists.length > 0 && card(t("files.title"), "half", lists);
+  return lists.length > 0 && card("files.title", "half", lists);
 }
 
 function lines({ log }) {
-  return log.length > 0 && card(t("lines.title"), "half", h("details", null,
+  return log.length > 0 && card("lines.title", "half", h("details", null,
     h("summary", null, t("lines.summary")),
     h("pre", null, log.slice(0, SHOWN).map(({ level, text, count }) => `${level} ${text}${count > 1 ? ` ×${count}` : ""}`).join("\n"))));
 }
