@@ -56,6 +56,11 @@ fn sets() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     ])
 }
 
+/// The first text between quotes of each line of a source that has `mark`.
+fn quoted<'a>(source: &'a str, mark: &str) -> impl Iterator<Item = &'a str> {
+    source.lines().filter(move |line| line.contains(mark)).filter_map(|line| line.split('"').nth(1))
+}
+
 /// Sources of the page, without what it has from elsewhere.
 fn scripts() -> BTreeMap<PathBuf, String> {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/src/web/page");
@@ -107,6 +112,45 @@ fn a_number_chooses_its_words_and_both_forms_are_known() {
         assert!(is_known(sentence), "{sentence}");
     }
     assert!(!is_known("2 index file are unlinked"));
+}
+
+#[test]
+fn what_is_told_of_a_forecast_that_was_tested_is_known() {
+    let source = include_str!("../src/observe/verification.rs");
+    let why: Vec<_> = quoted(source, "return Some(\"").collect();
+    let what: Vec<_> = quoted(source, "comparison.equal(\"").collect();
+    assert!(!why.is_empty());
+    assert!(what.contains(&"end of the log"), "{what:?}");
+    for sentence in why.into_iter().chain(what) {
+        assert!(is_known(sentence), "{sentence}");
+    }
+    assert!(is_known("end of queue TopicA/0 before recovery") && is_known("least files of queue TopicA/0"));
+}
+
+#[test]
+fn releases_of_a_finding_and_the_basis_of_an_estimate_are_known() {
+    // A release alone is the same in both languages.
+    let releases =
+        CATALOGUE.iter().map(|kind| kind.releases).filter(|text| text.contains(char::is_alphabetic));
+    for sentence in releases.chain(quoted(include_str!("../src/preview/estimate.rs"), "basis: \"")) {
+        assert!(is_known(sentence), "{sentence}");
+    }
+}
+
+#[test]
+fn one_thing_has_one_name_in_chinese() {
+    for text in TEXTS.keys.values().chain(&TEXTS.sentences) {
+        // Names of places are no words.
+        let english = placeholders(&text.en).1.concat().to_lowercase();
+        for (name, chinese) in
+            [("exporter", "导出器"), ("preview", "预览"), ("remedies", "处理办法"), ("remedy", "处理办法")]
+        {
+            assert!(!english.contains(name) || text.zh.contains(chinese), "{}: {}", text.en, text.zh);
+        }
+        for other in ["边车", "预演", "补救"] {
+            assert!(!text.zh.contains(other), "{}", text.zh);
+        }
+    }
 }
 
 #[test]

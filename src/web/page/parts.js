@@ -1,7 +1,7 @@
 // Small parts that both views are made of.
 
 import { h } from "./preact.js";
-import { duration, moment, number, t } from "./texts.js";
+import { duration, moment, number, t, told } from "./texts.js";
 
 const VERDICT_TONE = {
   unchanged: "good", trimmed: "good", reindexed: "good", index_loss: "bad", message_loss: "bad", refuse_start: "bad", inconclusive: "warn",
@@ -26,7 +26,7 @@ export function verdictSentence(answer) {
     removed: number(totals.units_removed),
     dropped: number(totals.messages_dropped),
     exit_code: start.exit_code ?? "?",
-    why: answer.not_modelled[0] ?? "",
+    why: told(answer.not_modelled[0] ?? ""),
   });
 }
 

@@ -199,7 +199,7 @@ function logFacts({ commitlog: log, truncation: cut, reput_from: reput, estimate
       at: number(cut.process_offset), end: number(cut.consumequeue_max_physical_offset),
     })],
     [t("fact.dispatch_from"), number(reput)],
-    [t("fact.load_takes"), h("span", { title: estimate.basis }, duration(estimate.duration_seconds * 1000))],
+    [t("fact.load_takes"), h("span", { title: told(estimate.basis) }, duration(estimate.duration_seconds * 1000))],
   ]);
 }
 

@@ -63,13 +63,18 @@ function pattern(text) {
   return new RegExp(`^${parts.join("")}$`, "s");
 }
 
+// Places in sentences of the exporter where others stand, or a word of it.
+const TOLD = { why: told, first: told, reason: (word) => (has(`explained.${word}`) ? t(`explained.${word}`) : word) };
+
 // A sentence of the exporter, which speaks English, in the reader's language; as it is where it is not known, like a line of the
 // broker's log or a command.
 export function told(sentence) {
   if (language === "en") return sentence;
   for (const known of sentences) {
     const found = known.pattern.exec(sentence);
-    if (found) return fill(known[language], found.groups ?? {});
+    if (!found) continue;
+    const places = Object.entries(found.groups ?? {}).map(([name, text]) => [name, TOLD[name]?.(text) ?? text]);
+    return fill(known[language], Object.fromEntries(places));
   }
   return sentence;
 }
