@@ -53,6 +53,7 @@ fn sets() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("task", Task::ALL.map(Task::as_str).into()),
         ("confined", Part::ALL.map(Part::as_str).into()),
         ("finding", CATALOGUE.iter().map(|kind| kind.id).collect()),
+        ("error", quoted(include_str!("../src/web/error.rs"), "(StatusCode::").collect()),
     ])
 }
 
@@ -178,7 +179,7 @@ fn every_name_that_a_script_says_has_its_text() {
         for call in
             script.split(|c: char| !c.is_alphanumeric() && c != '(' && c != '"' && c != '.' && c != '_')
         {
-            let begun = ["t(\"", "card(\""].iter().find_map(|begin| call.strip_prefix(begin));
+            let begun = ["t(\"", "card(\"", "Trouble(\""].iter().find_map(|begin| call.strip_prefix(begin));
             if let Some(name) = begun.and_then(|rest| rest.split('"').next()) {
                 assert!(TEXTS.keys.contains_key(name), "{}: {name}", path.display());
             }

@@ -3,7 +3,7 @@
 import { h, render } from "./preact.js";
 import { overview } from "./overview.js";
 import { PreviewPage } from "./preview.js";
-import { when, word } from "./parts.js";
+import { NO_ANSWER, fetched, trouble, when, word } from "./parts.js";
 import { LANGUAGES, duration, load, number, speak, spoken, t } from "./texts.js";
 
 const EVERY = 2000;
@@ -14,11 +14,7 @@ const OLD_FORECAST = 300_000;
 const isPreview = location.pathname === "/preview";
 const seen = { state: null, events: [], points: [], answeredAt: null, failure: null };
 
-async function get(path) {
-  const answer = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(10_000) });
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  return answer.json();
-}
+const get = (path) => fetched(path, AbortSignal.timeout(10_000));
 
 // What is new, and the last of what is known once more: an entry that comes again in the same second only counts up.
 async function newer({ events, points }) {
@@ -40,7 +36,7 @@ async function refresh() {
     Object.assign(seen, { state, events, points: points.filter(({ at }) => state.exporter.now - at <= 3_600_000), answeredAt: Date.now(), failure: null });
   } catch (error) {
     // What was seen stays, under a banner that tells how old it is.
-    seen.failure = String(error.message ?? error);
+    seen.failure = error;
   }
   draw();
 }
@@ -49,8 +45,9 @@ function banners() {
   const { state, answeredAt, failure } = seen;
   const found = [];
   if (failure) {
-    const since = answeredAt ? t("old.no_answer_since", { time: duration(Date.now() - answeredAt) }) : t("old.no_answer");
-    found.push(h("p", { key: "answer", class: "banner bad" }, `${since} (${failure})`));
+    const what = answeredAt ? t("old.no_answer_since", { time: duration(Date.now() - answeredAt) }) : t(NO_ANSWER);
+    const why = failure.key === NO_ANSWER ? failure.message : trouble(failure);
+    found.push(h("p", { key: "answer", class: "banner bad" }, t("told_why", { what, why })));
   }
   if (!state) return found;
   const { now, tasks } = state.exporter;

@@ -1,7 +1,7 @@
 // Small parts that both views are made of.
 
 import { h } from "./preact.js";
-import { duration, moment, number, t, told } from "./texts.js";
+import { duration, has, moment, number, t, told } from "./texts.js";
 
 const VERDICT_TONE = {
   unchanged: "good", trimmed: "good", reindexed: "good", index_loss: "bad", message_loss: "bad", refuse_start: "bad", inconclusive: "warn",
@@ -47,6 +47,32 @@ export const card = (title, shape, ...content) =>
 
 // What may be wider than the window; it can be scrolled by keyboard too.
 export const wide = (label, content) => h("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": label }, content);
+
+// Something that went wrong: the name of its text, and what the exporter or the browser says of it.
+export class Trouble extends Error {
+  constructor(key, values, message) {
+    super(message);
+    Object.assign(this, { key, values });
+  }
+}
+
+// The same in words, those of the reader's language first.
+export function trouble({ key, values, message }) {
+  if (!key) return message;
+  return message ? t("told_why", { what: t(key, values), why: message }) : t(key, values);
+}
+
+export const NO_ANSWER = "old.no_answer";
+
+// What the exporter answers.
+export async function fetched(path, signal) {
+  const none = ({ message }) => { throw new Trouble(NO_ANSWER, {}, message); };
+  const answer = await fetch(path, { cache: "no-store", signal }).catch(none);
+  if (answer.ok) return answer.json().catch(none);
+  const { error, message } = await answer.json().catch(() => ({}));
+  const key = `error.${error}`;
+  throw new Trouble(has(key) ? key : "unknown_error", { status: answer.status }, message);
+}
 
 // Text to the clipboard, also where the page does not come over TLS and the clipboard's own interface is closed.
 export async function copy(text) {

@@ -2,7 +2,7 @@
 
 import { Component, h } from "./preact.js";
 import { comparison } from "./comparison.js";
-import { card, copy, facts, refusal, severityTone, verdictSentence, verdictTone, verdictWord, when, word } from "./parts.js";
+import { Trouble, card, copy, facts, fetched, refusal, severityTone, trouble, verdictSentence, verdictTone, verdictWord, when, word } from "./parts.js";
 import { asked, questionForm } from "./question.js";
 import { Table } from "./table.js";
 import { bytes, duration, has, number, t, told } from "./texts.js";
@@ -13,12 +13,86 @@ const REST = 50;
 // A comparison reads the store once for each of its cells: unasked for only where that is little.
 const SMALL = 64 * 1024 * 1024;
 const SHOWN = 200;
+// Parts told of those that a file lacks.
+const LACKING = 5;
 const SCHEMA_VERSION = 1;
+
+// What is read of a preview: a kind of value, a test of it, a list of such, or parts by name; one with "?" may be null, and "*" is any name.
+const FORM = {
+  schema_version: (value) => value === SCHEMA_VERSION,
+  store: { root: "string", mode: "string", broker_state: "string" },
+  assumed: {
+    "version?": "string", "version_source?": "string", shutdown: "string", shutdown_source: "string",
+    overrides: { "*": "string" }, without: ["string"],
+  },
+  verdict: (value) => has(`verdict.${value}`),
+  complete: "boolean",
+  consistent: "boolean",
+  start: { "outcome?": "string", "exit_code?": "number", "path?": "string" },
+  commitlog: { min_offset: "number", max_offset: "number", scan_from: "number", scan_end: "number", messages_scanned: "number" },
+  "truncation?": { fires: "boolean", process_offset: "number", consumequeue_max_physical_offset: "number" },
+  reput_from: "number",
+  queues: [{
+    topic: "string", queue: "number", before: { max_offset: "number" }, after_load: { max_offset: "number" },
+    units_removed: "number", units_added: "number", "units_lost?": "number", "next_offset?": "number",
+  }],
+  totals: {
+    queues: "number", queues_changed: "number", queues_emptied: "number", units_removed: "number", "units_lost?": "number",
+    messages_dropped: "number",
+  },
+  files: { unlinked: ["string"], created: ["string"] },
+  index: { unlinked: ["string"] },
+  log: [{ level: "string", text: "string", count: "number" }],
+  not_modelled: ["string"],
+  findings: [{ id: "string", severity: "string", summary: "string", evidence: {}, "upstream?": "string", releases: "string" }],
+  remedies: [{
+    id: "string", title: "string", steps: ["string"], verdict: "string", "units_lost?": "number", messages_dropped: "number",
+    duration_seconds: "number",
+  }],
+  estimate: { duration_seconds: "number", basis: "string" },
+};
+
+function fits(value, form) {
+  if (typeof form === "function") return form(value);
+  if (typeof form === "string") return typeof value === form;
+  return Array.isArray(form) ? Array.isArray(value) : typeof value === "object" && value !== null;
+}
+
+// Places at which a value is not of its form.
+function* lacking(value, form, place = "") {
+  const below = (name) => (place ? `${place}.${name}` : name);
+  if (!fits(value, form)) yield place;
+  else if (Array.isArray(form)) for (const [at, each] of value.entries()) yield* lacking(each, form[0], `${place}[${at}]`);
+  else if (typeof form === "object") for (const [named, part] of Object.entries(form)) {
+    const name = named.replace("?", "");
+    if (name === "*") for (const [any, each] of Object.entries(value)) yield* lacking(each, part, below(any));
+    else if (name === named || (value[name] ?? null) !== null) yield* lacking(value[name], part, below(name));
+  }
+}
+
+// The preview in a file.
+async function captured(file) {
+  const text = await file.text();
+  let answer;
+  try {
+    answer = Object(JSON.parse(text));
+  } catch ({ message }) {
+    throw new Trouble("file.no_json", { file: file.name }, message);
+  }
+  if (answer.schema_version > SCHEMA_VERSION) {
+    throw new Trouble("file.newer", { file: file.name, version: answer.schema_version, known: SCHEMA_VERSION });
+  }
+  const parts = [];
+  for (const place of lacking(answer, FORM)) if (parts.push(place) > LACKING) break;
+  if (parts.length > LACKING) parts[LACKING] = "…";
+  if (parts.length > 0) throw new Trouble("file.no_preview", { file: file.name, parts: parts.join(", ") });
+  return answer;
+}
 
 export class PreviewPage extends Component {
   constructor(props) {
     super(props);
-    this.state = { query: asked(), answer: null, at: null, error: null, isAsking: false, file: null, compared: {}, copied: null };
+    this.state = { query: asked(), answer: null, at: null, error: null, refused: null, isAsking: false, file: null, compared: {}, copied: null };
   }
 
   componentDidMount() {
@@ -44,7 +118,7 @@ export class PreviewPage extends Component {
       if (isFirst && answer.bytes_read <= SMALL) await this.compare("remedies");
     } catch (error) {
       if (number !== this.asking) return;
-      this.setState({ error: String(error.message ?? error), isAsking: false });
+      this.setState({ error, isAsking: false });
     }
     const again = () => (document.hidden || this.state.file ? this.wait(again, EVERY) : this.ask());
     this.wait(again, Math.max(EVERY, REST * (performance.now() - begun)));
@@ -64,21 +138,19 @@ export class PreviewPage extends Component {
       const answer = await fetched(`/api/v1/compare?${rest}${kind === "remedies" ? "&remedies=true" : ""}`);
       if (String(query) === String(this.state.query)) set({ answer });
     } catch (error) {
-      set({ error: String(error.message ?? error) });
+      set({ error });
     }
   }
 
   async open(file) {
-    clearTimeout(this.timer);
-    this.asking = (this.asking ?? 0) + 1;
     try {
-      const answer = JSON.parse(await file.text());
-      if (answer?.schema_version !== SCHEMA_VERSION || !has(`verdict.${answer.verdict}`) || !Array.isArray(answer.queues)) {
-        throw new Error(t("file.no_preview", { version: SCHEMA_VERSION }));
-      }
-      this.setState({ answer, at: file.lastModified, error: null, isAsking: false, file: file.name, compared: {} });
-    } catch (error) {
-      this.setState({ error: `${file.name}: ${error.message ?? error}`, isAsking: false });
+      const answer = await captured(file);
+      clearTimeout(this.timer);
+      this.asking = (this.asking ?? 0) + 1;
+      this.setState({ answer, at: file.lastModified, error: null, refused: null, isAsking: false, file: file.name, compared: {} });
+    } catch (refused) {
+      // What was shown stays, and is asked for as before.
+      this.setState({ refused });
     }
   }
 
@@ -87,21 +159,23 @@ export class PreviewPage extends Component {
       await copy(steps.map((step, at) => `${at + 1}. ${told(step)}`).join("\n"));
       this.setState({ copied: id });
     } catch {
-      this.setState({ copied: null, error: t("remedies.not_copied") });
+      this.setState({ copied: null, error: new Trouble("remedies.not_copied") });
     }
   }
 
-  render({ state }, { query, answer, at, error, isAsking, file }) {
+  render({ state }, { query, answer, at, error, refused, isAsking, file }) {
+    const ask = (query) => { this.setState({ refused: null }); this.ask(query); };
     return [
-      error && h("p", { key: "error", class: "banner bad", role: "alert" }, error),
+      error && h("p", { key: "error", class: "banner bad", role: "alert" }, trouble(error)),
+      refused && h("p", { key: "refused", class: "banner bad", role: "alert" }, trouble(refused)),
       file && h("p", { key: "file", class: "banner" }, t("file.shown", { file }), " ",
-        h("button", { type: "button", onClick: () => this.ask() }, t("file.close"))),
+        h("button", { type: "button", onClick: () => ask() }, t("file.close"))),
       h("p", { key: "status", class: "quiet", role: "status", style: { gridColumn: "1 / -1", margin: 0 } },
         isAsking && !answer ? t("ask.reading") : at && [t("as_of"), " ", when(at)]),
       answer && verdict(answer),
       answer && card("facts.title", "third", assumedFacts(answer), logFacts(answer)),
       h("section", { key: "ask", class: "card", "aria-labelledby": "ask.title" }, h("details", { open: query.size > 0 }, h("summary", { id: "ask.title" }, t("ask.title")),
-        questionForm({ query, releases: state?.exporter.releases ?? [], onAsk: (query) => this.ask(query) }),
+        questionForm({ query, releases: state?.exporter.releases ?? [], onAsk: ask }),
         h("div", { class: "row" },
           h("label", null, t("file.open"), h("input", {
             type: "file", accept: ".json,application/json",
@@ -145,17 +219,10 @@ export class PreviewPage extends Component {
     const { answer, error, isAsking } = this.state.compared[kind] ?? {};
     return h("div", { key: kind },
       answer && comparison(answer),
-      error && h("p", { role: "alert" }, error),
+      error && h("p", { role: "alert" }, trouble(error)),
       !answer && h("button", { type: "button", disabled: isAsking, onClick: () => this.compare(kind) },
         isAsking ? t("ask.reading") : t(`compare.by_${kind}`, { size: bytes(read) })));
   }
-}
-
-async function fetched(path) {
-  const answer = await fetch(path, { cache: "no-store" });
-  const body = await answer.json();
-  if (!answer.ok) throw new Error(body.message ?? answer.status);
-  return body;
 }
 
 const isCommand = (step) => /^(mv|rm) /.test(step);
@@ -208,9 +275,9 @@ function finding({ id, severity, summary, evidence, upstream, releases }) {
   return h("article", { key: id, class: "finding" },
     h("h3", null, word(t(`severity.${severity}`), severityTone(severity)), " ", h("code", null, id)),
     h("p", null, told(summary)),
-    h("p", { class: "quiet" }, t(`finding.${id}`)),
+    has(`finding.${id}`) && h("p", { class: "quiet" }, t(`finding.${id}`)),
     h("p", { class: "quiet" }, t("findings.releases", { releases: told(releases) }),
-      upstream && [" ", h("a", { href: `https://github.com/${repository}/issues/${issue}`, rel: "noreferrer" }, upstream)]),
+      upstream && [" ", issue ? h("a", { href: `https://github.com/${repository}/issues/${issue}`, rel: "noreferrer" }, upstream) : upstream]),
     Object.keys(evidence).length > 0 && h("details", null, h("summary", null, t("findings.evidence")),
       h("pre", null, JSON.stringify(evidence, null, 2))));
 }
