@@ -4,6 +4,7 @@
 //! would count a line or a loss twice, or never. The file is written beside its place and renamed over it.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -156,7 +157,9 @@ impl Saved {
             serde_json::to_writer(&mut file, self)?;
             file.flush()?;
             file.get_ref().sync_data()?;
-            std::fs::rename(&beside, &path)
+            std::fs::rename(&beside, &path)?;
+            // Or the one before could be back after a loss of power.
+            File::open(dir)?.sync_all()
         };
         write().map_err(|source| StateError::Io { path: path.clone(), source })
     }

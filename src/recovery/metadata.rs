@@ -87,9 +87,23 @@ impl Tables<'_> {
     /// Positions of compacted topics, which the store's constructor reads, and takes for none where they are damaged.
     ///
     /// # Errors
-    /// As [`Tables::load_before_store`].
+    /// A table that cannot be read for another reason than its content.
     pub fn load_compaction_positions(&self, disk: &Disk) -> Result<(), RecoveryError> {
-        self.load(self.root.join("compaction/position-checkpoint"), disk).map(|_| ())
+        match self.load(self.compaction_positions(), disk) {
+            // No start hangs on it.
+            Ok(_) | Err(RecoveryError::Unknown(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether it is not known that the broker takes them.
+    #[must_use]
+    pub fn has_odd_compaction_positions(&self) -> bool {
+        matches!(self.copy(&self.compaction_positions()), Err(RecoveryError::Unknown(_)))
+    }
+
+    fn compaction_positions(&self) -> PathBuf {
+        self.root.join("compaction/position-checkpoint")
     }
 
     /// The table that committed offsets are kept in.

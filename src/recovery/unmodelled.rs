@@ -37,6 +37,9 @@ pub fn notes(tables: &Tables<'_>) -> Vec<String> {
     notes.extend(flags.iter().filter(|(is_on, _)| *is_on).map(|(_, name)| (*name).to_owned()));
     if rules.has_compaction && conf.enable_compaction {
         notes.extend(compaction(tables));
+        if rules.unlinks_tables && tables.has_odd_compaction_positions() {
+            notes.push("compaction/position-checkpoint: whether it is unlinked, as it is no JSON and the broker's parser may take it".to_owned());
+        }
     }
     notes
 }
