@@ -2,7 +2,7 @@
 
 import { h } from "./preact.js";
 import { chart } from "./chart.js";
-import { ago, card, facts, refusal, severityTone, verdictSentence, verdictTone, verdictWord, when, wide, word } from "./parts.js";
+import { ago, card, facts, isLoaded, refusal, severityTone, verdictSentence, verdictTone, verdictWord, when, wide, word } from "./parts.js";
 import { bytes, duration, has, moment, number, percent, t, told } from "./texts.js";
 
 const LOSSES = ["recovery", "unexplained", "retention", "topic_delete"];
@@ -29,12 +29,13 @@ function nextStart({ next_start: next, exporter }) {
       t(next.is_of_running ? "next.if_killed" : "next.as_it_stands"), ", ", ago(next.made_at, exporter.now))),
     h("p", { class: "sentence", role: "status" }, verdictSentence(next)),
     facts([
-      ...(next.start.outcome === "starts" ? [
+      ...refusal(next.start),
+      ...(isLoaded(next) ? [
         [t("fact.units_lost"), number(totals.units_lost)],
         [t("fact.queues_emptied"), number(totals.queues_emptied)],
         [t("fact.messages_dropped"), number(totals.messages_dropped)],
         [t("fact.load_takes"), duration(next.estimate.duration_seconds * 1000)],
-      ] : refusal(next.start)),
+      ] : []),
       !next.complete && [t("fact.complete"), t("fact.incomplete")],
     ]),
     next.findings.filter(({ severity }) => severity !== "info").map((finding) =>

@@ -38,7 +38,10 @@ export const facts = (pairs) =>
   h("dl", null, pairs.filter((pair) => pair && ![null, undefined, false, ""].includes(pair[1]))
     .flatMap(([name, value]) => [h("dt", { key: name }, name), h("dd", { key: `${name}=` }, value)]));
 
-// What is known of a start that does not come off; of one that cannot be told, nothing.
+// Whether a start comes as far as its queues: what is counted of them means nothing else. Some starts are refused only then.
+export const isLoaded = ({ start, totals }) => start.outcome === "starts" || totals.queues > 0;
+
+// What is known of a start that does not come off; of any other, nothing.
 export const refusal = ({ exit_code: code, path }) => [[t("fact.exit_code"), code], [t("fact.because_of"), path && h("code", null, path)]];
 
 // A part of the page under the text of this name, which names the part for those who do not see it.

@@ -2,7 +2,7 @@
 
 import { Component, h } from "./preact.js";
 import { comparison } from "./comparison.js";
-import { Trouble, card, copy, facts, fetched, refusal, severityTone, trouble, verdictSentence, verdictTone, verdictWord, when, word } from "./parts.js";
+import { Trouble, card, copy, facts, fetched, isLoaded, refusal, severityTone, trouble, verdictSentence, verdictTone, verdictWord, when, word } from "./parts.js";
 import { asked, questionForm } from "./question.js";
 import { Table } from "./table.js";
 import { bytes, duration, has, number, t, told } from "./texts.js";
@@ -282,8 +282,9 @@ function finding({ id, severity, summary, evidence, upstream, releases }) {
       h("pre", null, JSON.stringify(evidence, null, 2))));
 }
 
-function queues({ queues, totals, start }) {
-  if (start.outcome !== "starts") return null;
+function queues(answer) {
+  if (!isLoaded(answer)) return null;
+  const { queues, totals } = answer;
   const end = (place) => (queue) => queue[place].max_offset;
   const count = (id) => ({ id, title: t(`queues.${id}`), value: (queue) => queue[id], show: (queue) => number(queue[id]), isNumber: true });
   const ends = (id, value) => ({ id, title: t(`queues.${id}`), value, show: (queue) => number(value(queue)), isNumber: true });
