@@ -79,22 +79,38 @@ mod tests {
     use super::super::rules::Users;
     use super::*;
 
-    #[tokio::test]
-    async fn guesses_whose_client_has_gone_were_hashed_all_at_once() {
-        let hash = bcrypt::hash("secret", 8).unwrap();
+    fn rules(cost: u32) -> Arc<Rules> {
+        let hash = bcrypt::hash("secret", cost).unwrap();
         let users = Users::new([("prometheus".to_owned(), hash)].into());
-        let rules = Arc::new(Rules { users, ..Rules::default() });
-        let guess = || Some(Authorization::basic("prometheus", "wrong"));
-        for _ in 0..20 {
-            // Looked at once, then gone.
-            let gone = tokio::time::timeout(Duration::ZERO, is_right(Arc::clone(&rules), guess())).await;
-            assert!(gone.is_err());
+        Arc::new(Rules { users, ..Rules::default() })
+    }
+
+    fn guess() -> Option<Authorization<Basic>> {
+        Some(Authorization::basic("prometheus", "wrong"))
+    }
+
+    #[tokio::test]
+    async fn guesses_were_hashed_all_at_once_if_their_clients_went() {
+        let goes_on_without_its_client = async |cost| {
+            let gone = tokio::time::timeout(Duration::ZERO, is_right(rules(cost), guess())).await;
+            gone.is_err() && HASHING.available_permits() == 1
+        };
+        // On a machine that is held up a cheap one may be over too soon.
+        let mut is_seen = false;
+        for cost in 8..14 {
+            is_seen = is_seen || goes_on_without_its_client(cost).await;
         }
-        assert_eq!(HASHING.available_permits(), 0, "two go on, and no other has begun");
-        let all = futures_of(32, || is_right(Arc::clone(&rules), guess())).await;
+        assert!(is_seen, "its turn is over only when the hash is");
+        let turns = HASHING.acquire_many(2).await.unwrap();
+        let rules = rules(4);
+        let all = tokio::spawn(futures_of(32, move || is_right(Arc::clone(&rules), guess())));
+        while WAITING.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        drop(turns);
+        let all = all.await.unwrap();
         let refused = all.iter().filter(|told| matches!(told, Err(ApiError::Busy))).count();
         assert_eq!((refused, all.iter().filter(|told| matches!(told, Ok(false))).count()), (16, 16));
-        assert_eq!((HASHING.available_permits(), WAITING.available_permits()), (2, 16));
     }
 
     /// What so many say that are asked at once.
