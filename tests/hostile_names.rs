@@ -4,6 +4,8 @@
 
 #[path = "support/hostile_store.rs"]
 mod hostile_store;
+#[path = "support/plain_router.rs"]
+mod plain_router;
 #[path = "support/stores.rs"]
 mod stores;
 #[path = "support/watcher.rs"]
@@ -15,21 +17,14 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
-use rocketmq_store_exporter::broker::BrokerConf;
-use rocketmq_store_exporter::metrics::StoreCollector;
-use rocketmq_store_exporter::metrics::collector::MetricOptions;
-use rocketmq_store_exporter::observe::turns::Turns;
-use rocketmq_store_exporter::preview::{Asked, Surroundings};
-use rocketmq_store_exporter::web::access::Access;
-use rocketmq_store_exporter::web::{Answers, Shared, router};
+use plain_router::plain_router;
 use serde_json::Value;
 use tower::ServiceExt;
-use watcher::{Watcher, now};
+use watcher::Watcher;
 
 struct Site {
     dir: tempfile::TempDir,
@@ -51,37 +46,7 @@ impl Site {
     }
 
     async fn get(&self, topics_limit: usize, path: &str, accept: &str) -> String {
-        let options = MetricOptions {
-            topics_limit,
-            bad_queues_limit: 20,
-            broker: BrokerConf::default(),
-            is_broker_told: false,
-            confinement: rocketmq_store_exporter::confine::Confinement::default(),
-            vitals: Arc::default(),
-        };
-        let registry = prometheus::Registry::new();
-        let collector = StoreCollector::new(Arc::clone(&self.watcher.observer), options, now);
-        registry.register(Box::new(collector)).unwrap();
-        let base = Asked { root: self.store(), goes_by_files: true, ..Asked::default() };
-        let time = std::time::Duration::from_secs(60);
-        let router = router(Shared {
-            observer: Arc::clone(&self.watcher.observer),
-            vitals: Arc::default(),
-            confinement: Arc::default(),
-            registry,
-            telemetry_path: "/metrics".to_owned(),
-            answers: Arc::new(Answers::new(
-                base,
-                Surroundings::default(),
-                u64::MAX,
-                time,
-                Turns::default(),
-                Arc::default(),
-            )),
-            access: Arc::new(Access::open()),
-            broker: None,
-            clock: now,
-        });
+        let router = plain_router(&self.watcher, &self.store(), topics_limit);
         let request = Request::get(path).header(header::ACCEPT, accept).body(Body::empty()).unwrap();
         let response = router.oneshot(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{path}");

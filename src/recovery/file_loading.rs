@@ -115,20 +115,16 @@ impl FileList {
             }
             let path = || dir.join(&entry.name);
             let base = entry.name.to_str().and_then(|name| name.parse().ok()).filter(is_sensible);
-            let found = match base {
-                _ if len != file_len => Err(LoadFailure::Length(path(), len)),
-                None => Err(LoadFailure::Name(path())),
-                Some(_) if entry.is_dir => Err(LoadFailure::Directory(path())),
-                Some(base) => Ok(base),
-            };
-            let base = match found {
-                Ok(base) => base,
-                Err(failure) => {
-                    loading.failure = Some(failure);
-                    break;
+            loading.failure = Some(match base {
+                _ if len != file_len => LoadFailure::Length(path(), len),
+                None => LoadFailure::Name(path()),
+                Some(_) if entry.is_dir => LoadFailure::Directory(path()),
+                Some(base) => {
+                    loading.list.files.push(ListedFile::found(dir, entry, base, file_len));
+                    continue;
                 }
-            };
-            loading.list.files.push(ListedFile::found(dir, entry, base, file_len));
+            });
+            break;
         }
         Ok(loading)
     }

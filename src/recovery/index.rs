@@ -126,10 +126,12 @@ impl Index {
         self.last.map(|file| file.count)
     }
 
+    fn is_full(&self) -> bool {
+        self.last.is_some_and(|file| file.count >= self.max_entries)
+    }
+
     fn file(&mut self) -> &mut IndexFile {
-        let max = self.max_entries;
-        let is_full = self.last.is_none_or(|file| file.count >= max);
-        if is_full {
+        if self.last.is_none() || self.is_full() {
             let end = self.last.map_or(PhysicalOffset(0), |file| file.end);
             self.begun += 1;
             self.last = Some(IndexFile { count: 1, end });
@@ -160,7 +162,7 @@ impl Index {
             return;
         }
         for _ in 0..record.index_entries {
-            if self.last.is_some_and(|file| file.count >= self.max_entries) {
+            if self.is_full() {
                 let filled = if self.begun == 0 { &mut self.filled.loaded } else { &mut self.filled.begun };
                 *filled += 1;
             }

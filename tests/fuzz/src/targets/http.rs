@@ -1,25 +1,17 @@
 //! Requests through the router, over the store of a real broker.
 
 use std::cell::RefCell;
-use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Method, Request};
 use http_body_util::BodyExt as _;
-use rocketmq_store_exporter::broker::BrokerConf;
-use rocketmq_store_exporter::metrics::StoreCollector;
-use rocketmq_store_exporter::metrics::collector::MetricOptions;
-use rocketmq_store_exporter::observe::turns::Turns;
-use rocketmq_store_exporter::preview::{Asked, Surroundings};
-use rocketmq_store_exporter::web::access::Access;
-use rocketmq_store_exporter::web::{Answers, Shared, router};
 use tower::ServiceExt as _;
 
 use super::Answer;
+use super::plain_router::plain_router;
 use super::seeds::case;
-use super::watcher::{Watcher, now};
+use super::watcher::Watcher;
 
 struct Site {
     router: Router,
@@ -33,39 +25,9 @@ impl Site {
         let (case, dir) = (case("5.2.0-plain-f0"), tempfile::tempdir().unwrap());
         let mut watcher = Watcher::start(case.root(), &dir.path().join("logs"), &dir.path().join("state"));
         watcher.look();
-        let options = MetricOptions {
-            topics_limit: 50,
-            bad_queues_limit: 20,
-            broker: BrokerConf::default(),
-            is_broker_told: false,
-            confinement: rocketmq_store_exporter::confine::Confinement::default(),
-            vitals: Arc::default(),
-        };
-        let registry = prometheus::Registry::new();
-        let collector = StoreCollector::new(Arc::clone(&watcher.observer), options, now);
-        registry.register(Box::new(collector)).unwrap();
-        let base = Asked { root: case.root().to_owned(), goes_by_files: true, ..Asked::default() };
-        let time = Duration::from_secs(60);
-        let shared = Shared {
-            observer: Arc::clone(&watcher.observer),
-            vitals: Arc::default(),
-            confinement: Arc::default(),
-            registry,
-            telemetry_path: "/metrics".to_owned(),
-            answers: Arc::new(Answers::new(
-                base,
-                Surroundings::default(),
-                u64::MAX,
-                time,
-                Turns::default(),
-                Arc::default(),
-            )),
-            access: Arc::new(Access::open()),
-            broker: None,
-            clock: now,
-        };
+        let router = plain_router(&watcher, case.root(), 50);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { router: router(shared), runtime, _kept: (case, dir, watcher) }
+        Self { router, runtime, _kept: (case, dir, watcher) }
     }
 }
 

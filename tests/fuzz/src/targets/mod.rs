@@ -15,6 +15,8 @@ mod damage;
 mod formats;
 mod http;
 mod log;
+#[path = "../../../support/plain_router.rs"]
+mod plain_router;
 #[path = "../../../support/recovery_case.rs"]
 mod recovery_case;
 mod seeds;
