@@ -1,4 +1,5 @@
-//! A broker that writes on while its store is read: what has come meanwhile is not taken for what a start would cut off.
+//! A broker that writes on while its store is read: what has come meanwhile is not taken for what a start would cut off, nor a
+//! file that is being made for a damaged one.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test says by failing what was not there")]
 
@@ -25,6 +26,7 @@ fn a_log_that_grows_under_a_forecast_loses_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("store");
         let mut store = StoreWriter::new(&root, log, 2 << 20, 20 * 2_000);
+        store.empty_for = Duration::from_millis(5);
         let topic = store.topic("topic");
         let asked = Question { mode: Some(mode), ..store.question(release, "") };
         let mut append = move || {
@@ -50,7 +52,8 @@ fn a_log_that_grows_under_a_forecast_loses_nothing() {
                 }
                 .unwrap();
                 let said = (found.totals.messages_dropped, found.totals.units_lost);
-                assert_eq!(said, (0, Some(0)), "{log:?} {mode:?} {release:?}, look {looks}");
+                let of = (found.verdict, &found.start);
+                assert_eq!(said, (0, Some(0)), "{log:?} {mode:?} {release:?}, look {looks}: {of:?}");
                 looks += 1;
             }
         });

@@ -8,9 +8,9 @@ use std::ffi::OsString;
 use std::fs::{DirEntry, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::memory::{FileId, Memory};
 use crate::store::StoreError;
@@ -21,6 +21,13 @@ const HELD_OPEN: usize = 2;
 
 /// Reads of so many bytes pass by the page cache. Smaller ones come again and again to the same pages.
 const PASSING: usize = 64 << 10;
+
+/// A broker makes a file and gives it its length in two steps. One that is empty, and so young, is looked at again.
+const YOUNG: Duration = Duration::from_secs(1);
+/// Between two such looks.
+const MOMENT: Duration = Duration::from_millis(2);
+/// Such looks of one forecast.
+const LOOKS_AGAIN: u32 = 50;
 
 /// How much a forecast may read, and how long it may take.
 #[derive(Debug, Clone, Copy, Default)]
@@ -110,6 +117,7 @@ pub struct Disk {
     absent: Mutex<BTreeSet<PathBuf>>,
     created: Mutex<BTreeSet<PathBuf>>,
     lost: Mutex<BTreeSet<PathBuf>>,
+    looked_again: AtomicU32,
 }
 
 impl Disk {
@@ -235,7 +243,7 @@ impl Disk {
     pub fn list(&self, dir: &Path) -> Result<Option<Vec<Entry>>, RecoveryError> {
         self.each_entry(dir, |entry| {
             let path = || dir.join(entry.file_name());
-            match metadata(entry, path) {
+            match self.settled(entry, path) {
                 Ok(metadata) => Ok(Some(Entry {
                     name: entry.file_name(),
                     len: metadata.len(),
@@ -257,6 +265,19 @@ impl Disk {
     /// What the system said.
     pub fn names(&self, dir: &Path) -> Result<Option<Vec<OsString>>, RecoveryError> {
         self.each_entry(dir, |entry| Ok(Some(entry.file_name())))
+    }
+
+    /// What the system tells of an entry once a file that is being made has its length.
+    fn settled(&self, entry: &DirEntry, path: impl Fn() -> PathBuf) -> io::Result<Metadata> {
+        loop {
+            let found = metadata(entry, &path)?;
+            let is_young = || found.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age < YOUNG));
+            let is_being_made = found.is_file() && found.len() == 0 && is_young();
+            if !is_being_made || self.looked_again.fetch_add(1, Ordering::Relaxed) >= LOOKS_AGAIN {
+                return Ok(found);
+            }
+            std::thread::sleep(MOMENT);
+        }
     }
 
     fn each_entry<T>(

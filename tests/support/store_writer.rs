@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rocketmq_store_exporter::broker::BrokerConf;
 use rocketmq_store_exporter::broker::release::Release;
@@ -58,6 +59,8 @@ pub struct StoreWriter {
     /// Units of DLedger's index that are not written yet.
     ledger_index: Vec<u8>,
     stored_at: i64,
+    /// How long a new file is empty before it has its length: a broker makes it in two steps.
+    pub empty_for: Duration,
 }
 
 impl StoreWriter {
@@ -81,6 +84,7 @@ impl StoreWriter {
             entries: 0,
             ledger_index: Vec::new(),
             stored_at: 1_700_000_000_000,
+            empty_for: Duration::ZERO,
         };
         fs::create_dir_all(writer.log_dir()).unwrap();
         writer.write_checkpoint(0, 0, 0);
@@ -263,10 +267,20 @@ impl StoreWriter {
             let dir = self.queue_dir(topic, queue);
             fs::create_dir_all(&dir).unwrap();
             let path = dir.join(format!("{base:020}"));
-            let file = File::options().write(true).create(true).truncate(false).open(path).unwrap();
-            file.set_len(u64::try_from(self.queue_file_len).unwrap()).unwrap();
+            let file = self.file(&path, u64::try_from(self.queue_file_len).unwrap());
             file.write_all_at(&bytes, u64::try_from(from).unwrap()).unwrap();
         }
+    }
+
+    /// Opens a file, or makes it.
+    fn file(&self, path: &Path, len: u64) -> File {
+        let is_new = !path.exists();
+        let file = File::options().write(true).create(true).truncate(false).open(path).unwrap();
+        if is_new {
+            std::thread::sleep(self.empty_for);
+            file.set_len(len).unwrap();
+        }
+        file
     }
 
     fn gather(&mut self, bytes: &[u8]) {
@@ -287,8 +301,7 @@ impl StoreWriter {
         let dir = self.root.join("dledger-n0/index");
         fs::create_dir_all(&dir).unwrap();
         let path = dir.join(format!("{:020}", 0));
-        let file = File::options().write(true).create(true).truncate(false).open(path).unwrap();
-        file.set_len(LEDGER_INDEX_FILE_LEN).unwrap();
+        let file = self.file(&path, LEDGER_INDEX_FILE_LEN);
         let end = u64::try_from(self.entries * 32).unwrap();
         file.write_all_at(&bytes, end - u64::try_from(bytes.len()).unwrap()).unwrap();
     }
@@ -301,8 +314,7 @@ impl StoreWriter {
         let base = from - from % self.segment_len;
         if self.segment.as_ref().is_none_or(|(open, _)| *open != base) {
             let path = self.log_dir().join(format!("{base:020}"));
-            let file = File::options().write(true).create(true).truncate(false).open(path).unwrap();
-            file.set_len(u64::try_from(self.segment_len).unwrap()).unwrap();
+            let file = self.file(&path, u64::try_from(self.segment_len).unwrap());
             self.segment = Some((base, file));
         }
         let (_, file) = self.segment.as_ref().unwrap();
