@@ -274,6 +274,32 @@ fn a_gap_among_segments_is_told_by_releases_that_look_for_one() {
 }
 
 #[test]
+fn what_the_ledgers_library_prints_is_told() {
+    let case = Case::named("4.9.7-dledger-o3");
+    let data = |base: i64| case.root().join(format!("dledger-n0/data/{base:020}"));
+    let told = || {
+        let log = forecast(&case.question(), &Budget::default()).unwrap().log;
+        log.into_iter().filter(|line| line.level != "INFO").map(|line| line.text).collect::<Vec<_>>()
+    };
+    let without_index = format!("Compare data to index failed {}", data(65536).display());
+    assert!(told().contains(&without_index), "{:?}", told());
+    std::fs::rename(data(65536), data(32768)).unwrap();
+    let gap = format!(
+        "[BUG]The mappedFile queue's data is damaged, the adjacent mappedFile's offset don't match pre file {}, cur file {}",
+        data(0).display(),
+        data(32768).display()
+    );
+    assert_eq!(told()[0], gap);
+    std::fs::write(data(32768), "").unwrap();
+    let length = format!(
+        "{}\t0 length not matched message store config value, please check it manually. You should delete old files before changing mapped file size",
+        data(32768).display()
+    );
+    let exit = "Load file failed, this usually indicates fatal error, you should check it manually";
+    assert_eq!(told(), [length.as_str(), exit]);
+}
+
+#[test]
 fn a_confirm_offset_is_refused_in_dledger_mode() {
     let log = Case::named("5.0.0-batch-dledger-d9201x0").question();
     let told = |release| {

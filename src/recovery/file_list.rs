@@ -115,6 +115,18 @@ impl FileList {
         });
     }
 
+    /// Unlinks the files that end at `offset` or before.
+    pub fn begin_at(&mut self, disk: &Disk, offset: i64) {
+        let file_len = self.file_len;
+        self.files.retain(|file| {
+            let is_left = file.base > offset || offset < file.base.saturating_add(file_len);
+            if !is_left {
+                disk.unlink(file.path());
+            }
+            is_left
+        });
+    }
+
     /// Unlinks the last file.
     pub fn remove_last(&mut self, disk: &Disk) {
         if let Some(file) = self.files.pop() {

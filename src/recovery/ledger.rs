@@ -2,11 +2,13 @@
 //!
 //! Upstream: `DLedgerMmapFileStore.load`, `recover`, `updateCommittedIndex`; libraries 0.2.6 to 0.3.2.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, RecoveryError};
 use super::file_list::{FileList, ListedFile};
 use super::file_loading::{LoadFailure, Loader, file_name};
+use super::forecast::LogLine;
+use super::ledger_lines;
 use super::memory::EntriesMark;
 use crate::format::ledger_checkpoint::{LedgerCheckpoint, LedgerCheckpointError};
 use crate::format::ledger_entry::{LEDGER_HEADER_LEN, LEDGER_INDEX_UNIT_LEN, LedgerEntryHeader};
@@ -43,6 +45,8 @@ pub struct Ledger {
     pub committed_pos: i64,
     /// What an entry behind the end would follow; `None` if none would be taken.
     last: Option<Last>,
+    /// What the library prints.
+    pub lines: Vec<LogLine>,
 }
 
 /// Index and term of an entry; -1 before the first one.
@@ -60,44 +64,51 @@ impl Last {
         entry.size != 0
             && entry.is_sane_at(PhysicalOffset(base + at))
             && at + i64::from(entry.size) <= file_len
-            && (0..1 << 56).contains(&entry.index)
-            && (self.index == -1 || entry.index == self.index + 1)
+            && (self.index == -1 || entry.index == self.index.wrapping_add(1))
             && entry.term >= self.term
     }
 }
 
 impl Ledger {
-    /// Loads the files.
-    ///
-    /// # Errors
-    /// The library ends the process for a file of the wrong length; a foreign name is an exception.
-    pub fn load(
-        disk: &Disk,
-        dir: PathBuf,
-        data_dirs: &[PathBuf],
-        data_len: i64,
-        without_checkpoint: bool,
-    ) -> Result<Self, RecoveryError> {
-        let list = |dirs: &[PathBuf], len| match FileList::load(disk, dirs, len, Loader::Ledger)? {
-            Ok(list) => Ok(list),
-            Err(LoadFailure::Length(path, _) | LoadFailure::Directory(path)) => {
-                Err(RecoveryError::Exit { code: -1, path })
-            }
-            Err(LoadFailure::Name(path)) => Err(RecoveryError::number_format(&file_name(&path))),
-        };
-        let index_dir = dir.join("index");
-        Ok(Self {
-            data: list(data_dirs, data_len)?,
-            index: list(std::slice::from_ref(&index_dir), INDEX_FILE_LEN)?,
-            data_dir: data_dirs.first().cloned().unwrap_or_else(|| dir.join("data")),
-            index_dir,
+    /// A ledger whose files are not loaded yet.
+    #[must_use]
+    pub fn new(dir: &Path, data_dir: PathBuf, without_checkpoint: bool) -> Self {
+        Self {
+            data: FileList::default(),
+            index: FileList::default(),
+            data_dir,
+            index_dir: dir.join("index"),
             checkpoint: if without_checkpoint { PathBuf::new() } else { dir.join("checkpoint") },
             begin_index: -1,
             end_index: -1,
             committed_index: -1,
             committed_pos: -1,
             last: None,
-        })
+            lines: Vec::new(),
+        }
+    }
+
+    /// Loads the files.
+    ///
+    /// # Errors
+    /// The library ends the process for a file of the wrong length; a foreign name is an exception.
+    pub fn load(&mut self, disk: &Disk, data_dirs: &[PathBuf], data_len: i64) -> Result<(), RecoveryError> {
+        let mut list = |dirs: &[PathBuf], len| {
+            let failure = match FileList::load(disk, dirs, len, Loader::Ledger)? {
+                Ok(list) => return Ok(list),
+                Err(failure) => failure,
+            };
+            self.lines.extend(ledger_lines::of_failure(&failure));
+            Err(match failure {
+                LoadFailure::Length(path, _) | LoadFailure::Directory(path) => {
+                    RecoveryError::Exit { code: -1, path }
+                }
+                LoadFailure::Name(path) => RecoveryError::number_format(&file_name(&path)),
+            })
+        };
+        self.data = list(data_dirs, data_len)?;
+        self.index = list(std::slice::from_ref(&self.index_dir), INDEX_FILE_LEN)?;
+        Ok(())
     }
 
     /// Finds the end of the data, and the committed position.
@@ -108,6 +119,7 @@ impl Ledger {
         for (list, what) in [(&self.data, "data"), (&self.index, "index")] {
             let is_apart = |pair: &&[ListedFile]| pair[1].base - pair[0].base != list.file_len;
             if let Some(pair) = list.files.windows(2).find(is_apart) {
+                self.lines.push(ledger_lines::of_gap(&pair[0], &pair[1]));
                 let text = format!("check {what} file order failed before recovery");
                 return Err(RecoveryError::exception(text).because_of(pair[1].path()));
             }
@@ -119,31 +131,38 @@ impl Ledger {
         let start = self.start_file(disk)?;
         let end = self.scan(disk, start)?;
         if last.0 - end > self.data.file_len {
+            self.lines.push(ledger_lines::of_early_end(end));
             return Err(RecoveryError::Exit { code: -1, path: last.1 });
         }
         if self.end_index != -1 {
             let bytes = self.data.files[0].bytes(disk, 0, 16)?;
             self.begin_index = bytes.last_chunk::<8>().map_or(-1, |index| i64::from_be_bytes(*index));
+            self.index.begin_at(disk, index_place(self.begin_index));
         }
         self.data.truncate(disk, end);
-        let index_end = (self.end_index + 1) * INDEX_UNIT;
+        let index_end = index_place(self.end_index.wrapping_add(1));
+        if index_end > self.index.max_offset() {
+            self.lines.push(ledger_lines::of_end_beyond(index_end, self.index.max_offset()));
+        }
         self.index.truncate(disk, index_end);
         self.commit(disk)
     }
 
     /// The last of the files up to the third from the end whose first entry is sane and indexed; else the first.
-    fn start_file(&self, disk: &Disk) -> Result<usize, RecoveryError> {
+    fn start_file(&mut self, disk: &Disk) -> Result<usize, RecoveryError> {
         let from = self.data.files.len().saturating_sub(3);
         for at in (0..=from).rev() {
             let base = self.data.files[at].base;
-            let Some(entry) = self.entry_at(disk, at, 0)? else { continue };
-            let is_sane = entry.magic == 1
-                && entry.size > HEADER
-                && entry.position.0 == base
-                && entry.body_size.wrapping_add(HEADER) == entry.size;
-            if is_sane && self.is_indexed(disk, &mut Window::default(), &entry, base)? {
-                return Ok(at);
+            if let Some(entry) = self.entry_at(disk, at, 0)? {
+                let is_sane = entry.magic >= 1
+                    && entry.size > HEADER
+                    && entry.position.0 == base
+                    && entry.body_size.wrapping_add(HEADER) == entry.size;
+                if is_sane && self.is_indexed(disk, &mut Window::default(), &entry, base)? {
+                    return Ok(at);
+                }
             }
+            self.lines.push(ledger_lines::of_odd_begin(&self.data.files[at].path()));
         }
         Ok(0)
     }
@@ -160,13 +179,14 @@ impl Ledger {
     }
 
     fn is_indexed(
-        &self,
+        &mut self,
         disk: &Disk,
         window: &mut Window,
         entry: &LedgerEntryHeader,
         position: i64,
     ) -> Result<bool, RecoveryError> {
-        let Some(at) = entry.index.checked_mul(INDEX_UNIT) else { return Ok(false) };
+        let at = index_place(entry.index);
+        self.lines.extend(self.index.line_outside(at));
         let Some(file) = self.index.find(at, at == 0) else { return Ok(false) };
         let within = at % self.index.file_len;
         if within < 0 || within >= self.index.files[file].wrote {
@@ -208,22 +228,19 @@ impl Ledger {
                 break;
             }
             if !is_indexing && !self.is_indexed(disk, &mut index, &entry, base + at)? {
-                let index_at = entry.index * INDEX_UNIT;
-                self.index.truncate(disk, index_at);
-                if self.index.max_offset() != index_at {
-                    self.index.destroy(disk);
-                }
+                self.lines.push(ledger_lines::of_entry_without_index(&self.data.files[file].path()));
+                self.cut_index(disk, index_place(entry.index));
                 is_indexing = true;
             }
             if !is_indexing {
                 let (first, id) = (self.data.files[start].id, self.data.files[file].id);
                 mark = Some((file, EntriesMark { first, file: id, at, last }));
             }
-            last = Last { index: entry.index, term: entry.term };
             if is_indexing && !self.append_index(disk, &entry, base + at)? {
                 is_full = true;
                 break;
             }
+            last = Last { index: entry.index, term: entry.term };
             end += size;
             at += size;
         }
@@ -233,6 +250,15 @@ impl Ledger {
             memory.put_entries((), mark);
         }
         Ok(end)
+    }
+
+    /// Forgets the index behind `end`, or the whole of it where it has no such place.
+    fn cut_index(&mut self, disk: &Disk, end: i64) {
+        self.index.truncate(disk, end);
+        if self.index.max_offset() != end {
+            self.lines.push(ledger_lines::of_new_index(self.index.max_offset(), end));
+            self.index.destroy(disk);
+        }
     }
 
     /// Whether an entry stands behind the end by now: somebody has written on since the end was looked for.
@@ -269,7 +295,10 @@ impl Ledger {
         entry: &LedgerEntryHeader,
         position: i64,
     ) -> Result<bool, RecoveryError> {
-        let index_at = entry.index * INDEX_UNIT;
+        let index_at = index_place(entry.index);
+        if index_at < 0 {
+            return Ok(false);
+        }
         let is_empty = self.index.files.is_empty();
         let dir = self.index_dir.clone();
         let Some(file) = self.index.last_for_append(disk, &dir, index_at) else { return Ok(false) };
@@ -283,7 +312,10 @@ impl Ledger {
         let bytes = match read_small(&self.checkpoint, 1 << 16) {
             Ok(bytes) => bytes,
             Err(error) if error.is_gone() => return Ok(()),
-            Err(error @ StoreError::NotAFile { .. }) if !error.is_link() => return Ok(()),
+            Err(error @ StoreError::NotAFile { .. }) if !error.is_link() => {
+                self.lines.push(ledger_lines::of_unreadable_checkpoint());
+                return Ok(());
+            }
             Err(error) => return Err(error.into()),
         };
         let committed = match LedgerCheckpoint::decode(&bytes) {
@@ -294,7 +326,11 @@ impl Ledger {
             }
         };
         let Some(committed) = committed else { return Ok(()) };
-        if committed == -1 || self.end_index == -1 || committed < self.begin_index || committed < -1 {
+        if committed == -1 || self.end_index == -1 {
+            return Ok(());
+        }
+        if committed < -1 || committed < self.begin_index {
+            self.lines.push(ledger_lines::of_old_commit(committed, self.begin_index));
             return Ok(());
         }
         let index = committed.min(self.end_index);
@@ -303,7 +339,7 @@ impl Ledger {
             let text = format!("{index} should be gt {}, ledgerBeginIndex may be revised", self.begin_index);
             return Err(RecoveryError::exception(text));
         }
-        let at = index * INDEX_UNIT;
+        let at = index_place(index);
         let Some(file) = self.index.find(at, at == 0) else { return Ok(()) };
         let unit = self.index.files[file].bytes(disk, at % INDEX_FILE_LEN, INDEX_UNIT)?;
         let mut reader = crate::format::bytes::Reader::new(&unit);
@@ -342,6 +378,11 @@ impl Window {
         let from = place(self);
         Ok(self.bytes.get(from..from + len).unwrap_or_default())
     }
+}
+
+/// Where the unit of an entry stands, by Java's arithmetic.
+fn index_place(index: i64) -> i64 {
+    index.wrapping_mul(INDEX_UNIT)
 }
 
 /// Bytes of an index unit.

@@ -411,18 +411,18 @@ impl<'a> Load<'a> {
         if data_dirs.is_empty() {
             data_dirs.push(self.setting.ledger_dir.join("data"));
         }
-        let mut ledger = Ledger::load(
-            self.disk,
-            self.setting.ledger_dir.clone(),
-            &data_dirs,
-            i64::from(conf.mapped_file_size_commit_log),
-            self.setting.without_ledger_checkpoint,
-        )?;
+        let (dir, without_checkpoint) = (&self.setting.ledger_dir, self.setting.without_ledger_checkpoint);
+        let mut ledger = Ledger::new(dir, data_dirs[0].clone(), without_checkpoint);
+        let loaded = ledger.load(self.disk, &data_dirs, i64::from(conf.mapped_file_size_commit_log));
+        self.lines.append(&mut ledger.lines);
+        loaded?;
         if ledger.data.files.is_empty() {
             return self.migrate(ledger, queue_end);
         }
         let found = ledger.data.clone();
-        ledger.recover(self.disk)?;
+        let recovered = ledger.recover(self.disk);
+        self.lines.append(&mut ledger.lines);
+        recovered?;
         let end = ledger.data.max_offset();
         let has_grown = || ledger.has_grown(self.disk);
         self.dropped =

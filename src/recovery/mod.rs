@@ -48,6 +48,7 @@ pub mod file_loading;
 pub mod forecast;
 pub mod index;
 pub mod ledger;
+mod ledger_lines;
 pub mod load;
 pub mod loss;
 pub mod memory;

@@ -7,6 +7,7 @@ use super::any_queue::AnyQueue;
 use super::disk::RecoveryError;
 use super::file_list::ListedFile;
 use super::forecast::LogLine;
+use super::ledger_lines;
 use super::load::{Load, Setting};
 use super::parse::{Checks, Parsed, Parser};
 use super::pieces::Records;
@@ -124,16 +125,16 @@ impl Load<'_> {
         };
         // In DLedger mode this takes the head of an entry for a message, and fails where anything follows the confirm offset.
         let list = self.ledger.as_ref().map_or(&self.log, |ledger| &ledger.data);
-        // The ledger's library has its own log.
-        let tells = self.ledger.is_none();
-        let beyond = |within: i64, size: i64, base: i64| {
-            let text = format!(
-                "selectMappedBuffer request pos invalid, request pos: {within}, size: {size}, fileFromOffset: {base}"
-            );
-            tells.then(|| LogLine::warn(text))
+        let is_ledger = self.ledger.is_some();
+        let beyond = |within: i64, size: i64, file: &ListedFile| match is_ledger {
+            true => ledger_lines::of_bytes_beyond(within, size, file),
+            false => LogLine::warn(format!(
+                "selectMappedBuffer request pos invalid, request pos: {within}, size: {size}, fileFromOffset: {}",
+                file.base
+            )),
         };
         loop {
-            self.lines.extend(list.line_outside(offset).filter(|_| tells));
+            self.lines.extend(list.line_outside(offset));
             let Some(at) = list.find(offset, offset == 0) else { break };
             let file = &list.files[at];
             if file.base > offset {
@@ -142,14 +143,14 @@ impl Load<'_> {
             }
             let within = offset - file.base;
             if within + 4 > file.wrote {
-                self.lines.extend(beyond(within, 4, file.base));
+                self.lines.push(beyond(within, 4, file));
                 break;
             }
             let head = file.bytes(self.disk, within, 8.min(list.file_len - within))?;
             let mut reader = Reader::new(&head);
             let size = i64::from(reader.i32().unwrap_or_default());
             if within + size > file.wrote {
-                self.lines.extend(beyond(within, size, file.base));
+                self.lines.push(beyond(within, size, file));
                 break;
             }
             if size < 0 {

@@ -16,7 +16,8 @@ TIMEOUT = 90.0
 # As java/logback.xml writes it: level, thread, logger, text.
 LINE = re.compile(r"@@\|(\w+) *\|([^|]*)\|([^|]*)\|(.*)", re.DOTALL)
 # The second has its own file in a broker.
-LOGGERS = ("RocketmqStore", "RocketmqStoreError")
+LOGGERS = ("RocketmqStore", "RocketmqStoreError", "io.openmessaging.storage.dledger.store.file.MmapFile",
+           "io.openmessaging.storage.dledger.store.file.DefaultMmapFile", "io.openmessaging.storage.dledger.store.file.DLedgerMmapFileStore")
 CLASSES = releases.CACHE / "store-load"
 SOURCES = releases.HERE / "java"
 LOGBACK = SOURCES / "logback.xml"

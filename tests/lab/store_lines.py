@@ -12,7 +12,9 @@ COUNTED = ("Maybe try to build consume queue repeatedly", "Build consume queue r
 EXCEPTION = "load exception"
 # Of the INFO lines those that mark a phase.
 PHASE = re.compile("last shutdown |load commit log |load .* all over, |message store recover end|load over")
-INDEX_FILE = ("load file ", "Failed to create file ")
+INDEX_FILE = ("load file ", "Failed to create file ", "create file channel ")
+# Of these a forecast tells no exception.
+BARE = ("Pre check data and index failed ", "Compare data to index failed ", "Load checkpoint failed")
 # A file of the index that was begun is named by the time.
 INDEX_FULL = re.compile(r"Index file \[(.*/)(\d+)\] is full, ")
 # What a forecast does not tell, and why.
@@ -50,6 +52,8 @@ def line_differences(found, said, copy, root, index):
         full = INDEX_FULL.match(text)
         if full and full[2] not in index:
             text = text.replace(f"{full[1]}{full[2]}", f"{full[1]}<time>")
+        if text.startswith(BARE):
+            text = text.splitlines()[0]
         text = next((known for known in COUNTED if text.startswith(known)), text)
         if text.startswith(INDEX_FILE):
             # The forecast gives the exception in the same line, without the name of its package.
