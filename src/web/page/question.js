@@ -29,10 +29,12 @@ export function read(form) {
 // The question sets only what the fields begin with: what is chosen since stays until it is asked, however often the page is drawn.
 export function questionForm({ query, releases, onAsk }) {
   const shown = (name, value) => (name === "version" ? value : t(`${name === "mode" ? "log" : "shutdown"}.${value}`));
+  // What was asked stands among the choices, also a release that is no row of the table.
+  const choices = (name, values) => (values.includes(query.get(name)) ? values : [...values, query.get(name)].filter(Boolean));
   const options = (name, values) => h("label", null, t(`ask.${name}`),
     h("select", { name },
       h("option", { value: "" }, t("ask.as_found")),
-      values.map((value) => h("option", { key: value, value, selected: value === query.get(name) }, shown(name, value)))));
+      choices(name, values).map((value) => h("option", { key: value, value, selected: value === query.get(name) }, shown(name, value)))));
   return h("form", { onSubmit: (event) => { event.preventDefault(); onAsk(read(event.target)); } },
     options("version", releases),
     options("shutdown", SHUTDOWNS),
