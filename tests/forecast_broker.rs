@@ -300,6 +300,46 @@ fn what_the_ledgers_library_prints_is_told() {
 }
 
 #[test]
+fn states_that_load_does_not_reach_are_told_by_releases_that_have_them() {
+    let case = Case::named("5.2.0-plain-f0");
+    std::fs::write(case.root().join("commitlog/00000000000000000000"), "short").unwrap();
+    let mut question = case.question();
+    let mut told = |release, compaction| {
+        question.release = release;
+        question.conf.enable_compaction = compaction;
+        let log = forecast(&question, &Budget::default()).unwrap().log;
+        log.into_iter().map(|line| line.text).filter(|text| text.contains("transition")).collect::<Vec<_>>()
+    };
+    let line = |state| format!("MessageStoreState transition from LOAD_BEGIN to {state} failed");
+    let [log, queues, compaction] =
+        ["LOAD_COMMITLOG_OK", "LOAD_CONSUME_QUEUE_OK", "LOAD_COMPACTION_OK"].map(line);
+    assert!(told((5, 3, 3), true).is_empty());
+    assert_eq!(told((5, 3, 4), true), [log.clone(), queues.clone(), compaction]);
+    assert_eq!(told((5, 5, 0), false), [log, queues]);
+}
+
+#[test]
+fn an_offset_of_delayed_messages_outside_of_its_queue_is_told_by_releases_that_correct_it() {
+    let case = Case::named("4.9.7-start-dledger-s3");
+    std::fs::create_dir_all(case.root().join("config")).unwrap();
+    std::fs::write(case.root().join("config/delayOffset.json"), "{\"offsetTable\":{1:-1,18:9000}}").unwrap();
+    let mut question = case.question();
+    let mut told = |release| {
+        question.release = release;
+        let log = forecast(&question, &Budget::default()).unwrap().log;
+        log.into_iter().map(|line| line.text).filter(|text| text.contains("delay")).collect::<Vec<_>>()
+    };
+    let corrected = told((4, 9, 7));
+    assert_eq!(corrected.len(), 2, "{corrected:?}");
+    assert!(corrected[0].starts_with("correct delay offset [ delayLevel 1 ] from -1 to "), "{corrected:?}");
+    assert!(
+        corrected[1].starts_with("correct delay offset [ delayLevel 18 ] from 9000 to "),
+        "{corrected:?}"
+    );
+    assert!(told((5, 0, 0)).is_empty());
+}
+
+#[test]
 fn a_confirm_offset_is_refused_in_dledger_mode() {
     let log = Case::named("5.0.0-batch-dledger-d9201x0").question();
     let told = |release| {

@@ -1,6 +1,40 @@
-//! `messageDelayLevel`: how long a message of each level is delayed.
+//! `messageDelayLevel`: how long a message of each level is delayed, and up to where those of each level were delivered.
 //!
-//! Upstream: `ScheduleMessageService.parseDelayLevel`, `DefaultMessageStore.parseDelayLevel`.
+//! Upstream: `ScheduleMessageService.parseDelayLevel`, `correctDelayOffset` (of load up to 4.9.8), `DefaultMessageStore.parseDelayLevel`.
+
+use serde_json::Value;
+
+use super::forecast::LogLine;
+use super::load::Load;
+
+const DELAYED: &str = "SCHEDULE_TOPIC_XXXX";
+
+impl Load<'_> {
+    /// Offsets of the table `delayOffset.json` that lie outside of their queue.
+    pub(super) fn tell_delay_offsets(&mut self, table: &Value) {
+        for (queue, level) in (1..=delays(&self.setting.conf.message_delay_level).len()).enumerate() {
+            let offset = table.get("offsetTable").and_then(|offsets| offsets.get(level.to_string()));
+            let (Some(offset), Ok(queue)) = (offset.and_then(Value::as_i64), i32::try_from(queue)) else {
+                continue;
+            };
+            // A queue that is not there is made.
+            let slot = self.queues.place(DELAYED, queue).and_then(|at| self.queues.slots.get(at));
+            let (min, max) = slot.map_or((0, 0), |slot| slot.queue.ends());
+            let corrected = if offset > max { max } else { offset.max(min) };
+            let odd = format!(
+                "schedule CQ offset invalid. offset={offset}, cqMinOffset={min}, cqMaxOffset={max}, queueId={queue}"
+            );
+            let times = usize::from(offset < min) + usize::from(offset > max);
+            let mut texts = vec![odd; times];
+            if corrected != offset {
+                texts.push(format!(
+                    "correct delay offset [ delayLevel {level} ] from {offset} to {corrected}"
+                ));
+            }
+            self.lines.extend(texts.into_iter().map(|text| LogLine::new("ERROR", text)));
+        }
+    }
+}
 
 /// `1s 5s 10s` in milliseconds, by level from 1 on.
 #[must_use]

@@ -13,6 +13,7 @@ use super::forecast::{LogLine, TruncationForecast};
 use super::index::Index;
 use super::ledger::Ledger;
 use super::parse::{Checks, ENTRY_HEAD, Parsed, Parser};
+use super::phase_lines::{INDEX_STATE, QUEUES_STATE};
 use super::pieces::{Reading, Records};
 use super::plan::{FirstMessage, clean_start, file_limit, is_old_enough, raw_first_message, unclean_start};
 use super::queue_kind::QueueKinds;
@@ -165,16 +166,22 @@ impl<'a> Load<'a> {
         }
         self.tell_gaps();
         self.tell_phase("load commit log OK".to_owned());
-        let mut refusal = None;
+        let (mut refusal, mut is_exception) = (None, false);
         let loaded = self.queues.load(self.disk)?;
         self.lines.append(&mut self.queues.lines);
         for (kind, loaded) in loaded {
             match loaded {
                 Ok(()) => self.tell_phase(format!("load {kind} all over, OK")),
-                Err(failure) => refusal = Some(self.queue_refused(failure)),
+                Err(failure) => {
+                    is_exception = failure.is_exception();
+                    refusal = Some(self.queue_refused(failure));
+                }
             }
         }
         if refusal.is_some() {
+            if !is_exception {
+                self.tell_missed_states(QUEUES_STATE);
+            }
             return Ok(refusal);
         }
         if self.setting.without_queues {
@@ -196,6 +203,9 @@ impl<'a> Load<'a> {
             (self.index, is_index_loaded) =
                 Index::load(self.disk, &dir, conf.max_index_num, checkpoint, is_clean)?;
             self.lines.append(&mut self.index.lines);
+            if !is_index_loaded {
+                self.tell_missed_states(INDEX_STATE);
+            }
         }
         self.queues.recover(self.disk)?;
         self.lines.append(&mut self.queues.lines);

@@ -1,10 +1,21 @@
-//! The INFO lines that mark a phase of load, and what is told of gaps in the log.
+//! The INFO lines that mark a phase of load, and what is told of states that it does not reach and of gaps in the log.
 //!
-//! Upstream: `DefaultMessageStore.load` and `recover`, `CommitLog.load`, `MappedFileQueue.checkSelf`, `ConsumeQueueStore.loadConsumeQueues`.
+//! Upstream: `DefaultMessageStore.load` and `recover`, `CommitLog.load`, `MappedFileQueue.checkSelf`, `ConsumeQueueStore.loadConsumeQueues`,
+//! `MessageStoreStateMachine.transitTo`.
 
 use super::file_list::ListedFile;
 use super::forecast::LogLine;
 use super::load::Load;
+
+/// What load reaches, one after the other.
+const STATES: [&str; 4] = ["LOAD_COMMITLOG_OK", "LOAD_CONSUME_QUEUE_OK", COMPACTION, "LOAD_INDEX_OK"];
+const COMPACTION: &str = "LOAD_COMPACTION_OK";
+/// Where the log stands among them.
+pub const LOG_STATE: usize = 0;
+/// Where the queues do.
+pub const QUEUES_STATE: usize = 1;
+/// Where the index does.
+pub const INDEX_STATE: usize = 3;
 
 impl Load<'_> {
     pub(super) fn tell_phase(&mut self, text: String) {
@@ -26,6 +37,21 @@ impl Load<'_> {
                 behind.display()
             );
             LogLine::new("ERROR", text)
+        }));
+    }
+
+    /// States that are not reached because the part at `failed` of [`STATES`] is not loaded. Each line has times behind this.
+    pub(super) fn tell_missed_states(&mut self, failed: usize) {
+        if !self.setting.rules.tells_states {
+            return;
+        }
+        let is_passed = |state: &&&str| **state != COMPACTION || self.setting.conf.enable_compaction;
+        let before = STATES[..failed].iter().rfind(is_passed).unwrap_or(&"LOAD_BEGIN");
+        // What comes behind the index goes on.
+        let missed =
+            if failed == INDEX_STATE { &STATES[INDEX_STATE..] } else { &STATES[failed..INDEX_STATE] };
+        self.lines.extend(missed.iter().filter(is_passed).map(|state| {
+            LogLine::warn(format!("MessageStoreState transition from {before} to {state} failed"))
         }));
     }
 

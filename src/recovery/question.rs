@@ -215,6 +215,9 @@ fn answer(
     let mut refusal = load.run()?;
     if refusal.is_none() && disk.memory.is_none() {
         refusal = refused_after_load(tables, disk)?;
+        if refusal.is_none() && setting.rules.corrects_delay_offsets {
+            load.tell_delay_offsets(&tables.get("delayOffset").unwrap_or_default());
+        }
     }
     let mut found = Forecast {
         complete: true,

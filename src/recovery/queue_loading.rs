@@ -32,7 +32,9 @@ pub enum QueueLoadFailure {
 pub type LoadedKind = (&'static str, Result<(), QueueLoadFailure>);
 
 impl QueueLoadFailure {
-    fn is_exception(&self) -> bool {
+    /// Whether load ends with an exception, and says no more.
+    #[must_use]
+    pub fn is_exception(&self) -> bool {
         match self {
             Self::File(failure) => failure.is_exception(),
             Self::Kind { .. } => true,

@@ -6,6 +6,7 @@ use super::disk::RecoveryError;
 use super::file_loading::{LoadFailure, file_name};
 use super::forecast::LogLine;
 use super::load::{Load, Setting};
+use super::phase_lines::LOG_STATE;
 use super::queue_loading::QueueLoadFailure;
 
 /// Exit code of a container whose broker could not load its store (`System.exit(-3)`).
@@ -62,6 +63,7 @@ impl Load<'_> {
         if !is_exception {
             self.tell_gaps();
             self.tell_phase("load commit log Failed".to_owned());
+            self.tell_missed_states(LOG_STATE);
         }
         refusal
     }

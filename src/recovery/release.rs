@@ -148,6 +148,10 @@ pub struct Rules {
     pub searches_minimum: bool,
     /// That search forgets what a queue had whose files are gone, and looks into one whose minimum is its end.
     pub resets_empty_queues: bool,
+    /// Load corrects the offsets up to which delayed messages were delivered, and says so.
+    pub corrects_delay_offsets: bool,
+    /// What load reached is told where it fails.
+    pub tells_states: bool,
     /// Delivery times of delayed messages are known while recovering.
     pub knows_delays: bool,
     /// The next queue offset is corrected from the confirm offset with `duplicationEnable`.
@@ -216,6 +220,8 @@ const V494: Rules = Rules {
     dispatches_from_checkpoint: false,
     reput_start: ReputStart::QueueEnd,
     index_failure_counts: false,
+    corrects_delay_offsets: true,
+    tells_states: false,
     indexes_tags: false,
     fails_on_empty_queue_file: false,
     searches_minimum: false,
@@ -253,6 +259,7 @@ const V500: Rules = Rules {
     searches_minimum: true,
     knows_delays: true,
     compensates_duplication: true,
+    corrects_delay_offsets: false,
     exit_without_tables: 255,
     has_timer: true,
     has_controller_mode: true,
@@ -314,6 +321,7 @@ const V534: Rules = Rules {
     exit_without_tables: 253,
     exit_without_timer: 253,
     unlinks_tables: true,
+    tells_states: true,
     has_timer_snapshots: true,
     maps_read_only: true,
     ..V532

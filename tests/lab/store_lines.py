@@ -13,6 +13,8 @@ EXCEPTION = "load exception"
 # Of the INFO lines those that mark a phase.
 PHASE = re.compile("last shutdown |load commit log |load .* all over, |message store recover end|load over")
 INDEX_FILE = ("load file ", "Failed to create file ", "create file channel ")
+# How long it took stands behind.
+STATE = "MessageStoreState transition from "
 # Of these a forecast tells no exception.
 BARE = ("Pre check data and index failed ", "Compare data to index failed ", "Load checkpoint failed")
 # A file of the index that was begun is named by the time.
@@ -23,8 +25,6 @@ LEFT_OUT = re.compile("|".join((
     r"Load (default|AutoSwitch) HA Service: ",
     # Printed only when the clock shows a full second.
     r"Build batch consume queue repeatedly, ",
-    # Follow from a load that has failed.
-    r"MessageStoreState transition from ",
 )))
 
 
@@ -52,6 +52,8 @@ def line_differences(found, said, copy, root, index):
         full = INDEX_FULL.match(text)
         if full and full[2] not in index:
             text = text.replace(f"{full[1]}{full[2]}", f"{full[1]}<time>")
+        if text.startswith(STATE):
+            text = text.split(";")[0]
         if text.startswith(BARE):
             text = text.splitlines()[0]
         text = next((known for known in COUNTED if text.startswith(known)), text)

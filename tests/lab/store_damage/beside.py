@@ -73,6 +73,15 @@ def set_term(store, random, keys):
         return repr(text)
 
 
+def set_delay_offsets(store, random, keys):
+    """Up to where delayed messages were delivered, as the broker writes it."""
+    path = store.root / "config" / "delayOffset.json"
+    offsets = {level: random.choice([-1, 0, 1, 3, 20, 10**6]) for level in random.sample(range(1, 20), random.randrange(1, 6))}
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('{"offsetTable":{' + ",".join(f"{level}:{offset}" for level, offset in offsets.items()) + "}}")
+    return repr(offsets)
+
+
 def damage_ledger_index(store, random, keys):
     path = one(random, sorted((store.root / "dledger-n0" / "index").glob("*")))
     if store.mode == "dledger" and path and used(path, 0):
@@ -106,6 +115,6 @@ def damage_index(store, random, keys):
         return f"{how} of {store.name(path)}"
 
 
-OPERATORS = [set_checkpoint, set_checkpoint, set_checkpoint, toggle_abort, toggle_abort, toggle_abort, set_ledger_checkpoint, set_ledger_checkpoint,
+OPERATORS = [set_delay_offsets, set_checkpoint, set_checkpoint, set_checkpoint, toggle_abort, toggle_abort, toggle_abort, set_ledger_checkpoint, set_ledger_checkpoint,
              set_term, damage_ledger_index, remove_index, damage_index, damage_index]
 RARE = []
