@@ -19,6 +19,7 @@ use super::metadata::Tables;
 use super::parse::{HUGE_LENGTH, Parser};
 use super::pieces::Records;
 use super::queue_kind::QueueKinds;
+use super::queue_table::TRIES;
 use super::refusal::{EXIT_LOAD_FAILED, Refusal};
 use super::release::{READS_MOST, Rules, TruncationTest};
 use super::reput::waits_for_confirm;
@@ -274,8 +275,9 @@ fn answer(
         if found.log.iter().any(|line| line.text == HUGE_LENGTH) {
             found.not_modelled.push("a message claims more memory than the broker may have".to_owned());
         }
-        if load.queues.has_write_error {
-            found.not_modelled.push("a queue that cannot be created: load takes 30 s longer".to_owned());
+        if load.queues.failed_puts > 0 {
+            let seconds = load.queues.failed_puts.saturating_mul(TRIES);
+            found.not_modelled.push(format!("a queue that cannot be created: load takes {seconds} s longer"));
         }
         if question.reach != Reach::Load {
             after_start(question, setting, disk, load, &mut found)?;

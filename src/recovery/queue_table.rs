@@ -67,9 +67,14 @@ pub struct QueueTable<'a> {
     pub counts: DispatchCounts,
     /// Lines that the broker prints.
     pub lines: Vec<LogLine>,
-    /// A queue whose file cannot be created: nothing is written to any queue any more.
+    /// A queue of a message's own whose file cannot be created: nothing is written to any queue any more.
     pub has_write_error: bool,
+    /// Units for a queue whose file cannot be created, each of which is tried [`TRIES`] times.
+    pub failed_puts: u64,
 }
+
+/// How often a unit that finds no room is tried, a second apart.
+pub const TRIES: u64 = 30;
 
 impl<'a> QueueTable<'a> {
     /// No queues yet.
@@ -85,6 +90,7 @@ impl<'a> QueueTable<'a> {
             counts: DispatchCounts::default(),
             lines: Vec::new(),
             has_write_error: false,
+            failed_puts: 0,
         }
     }
 
@@ -360,7 +366,12 @@ impl<'a> QueueTable<'a> {
             AnyQueue::Batch(queue) => queue.put(disk, request)?,
         };
         self.counts.add(&put, is_batch);
-        self.has_write_error |= put == Put::Failed;
+        if put == Put::Failed {
+            self.failed_puts += 1;
+            self.counts.no_room += TRIES;
+            // Of a light queue only the tries are told.
+            self.has_write_error |= target == Target::Own;
+        }
         Ok(put)
     }
 }

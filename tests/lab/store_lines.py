@@ -29,8 +29,7 @@ LEFT_OUT = re.compile("|".join((
 
 
 # Of a queue whose topic is no name for a directory: thirty tries, which the forecast notes.
-UNCREATABLE = re.compile(r"Failed to create file |create mappedFile exception|\[BUG\]put commit log position info to |"
-                         r"\[BUG\]consume queue can not write, ")
+UNCREATABLE = re.compile(r"Failed to create file |create mappedFile exception|\[BUG\]consume queue can not write, ")
 
 
 def line_differences(found, said, copy, root, index):
