@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use recovery_case::Case;
+use rocketmq_store_exporter::recovery::forecast::LogLine;
 use rocketmq_store_exporter::recovery::{Budget, Question, Shutdown, forecast};
 use serde_json::{Value, json};
 
@@ -252,6 +253,12 @@ fn a_half_message_is_told_with_the_length_of_its_body_as_written() {
     assert!(log.iter().any(|line| line.text.contains(", bodyLen=-1, ")), "{log:?}");
 }
 
+/// Those lines of the log that are wanted.
+fn texts(question: &Question, is_wanted: impl Fn(&LogLine) -> bool) -> Vec<String> {
+    let log = forecast(question, &Budget::default()).unwrap().log;
+    log.into_iter().filter(is_wanted).map(|line| line.text).collect()
+}
+
 #[test]
 fn a_gap_among_segments_is_told_by_releases_that_look_for_one() {
     let case = Case::named("5.2.0-plain-f0");
@@ -260,9 +267,7 @@ fn a_gap_among_segments_is_told_by_releases_that_look_for_one() {
     let mut question = case.question();
     let mut told = |release| {
         question.release = release;
-        let log = forecast(&question, &Budget::default()).unwrap().log;
-        let is_gap = |text: &str| text.starts_with("[BUG]The mappedFile queue's data is damaged");
-        log.into_iter().map(|line| line.text).filter(|text| is_gap(text)).collect::<Vec<_>>()
+        texts(&question, |line| line.text.starts_with("[BUG]The mappedFile queue's data is damaged"))
     };
     let text = format!(
         "[BUG]The mappedFile queue's data is damaged, the adjacent mappedFile's offset don't match. pre file {}, cur file {}",
@@ -277,10 +282,7 @@ fn a_gap_among_segments_is_told_by_releases_that_look_for_one() {
 fn what_the_ledgers_library_prints_is_told() {
     let case = Case::named("4.9.7-dledger-o3");
     let data = |base: i64| case.root().join(format!("dledger-n0/data/{base:020}"));
-    let told = || {
-        let log = forecast(&case.question(), &Budget::default()).unwrap().log;
-        log.into_iter().filter(|line| line.level != "INFO").map(|line| line.text).collect::<Vec<_>>()
-    };
+    let told = || texts(&case.question(), |line| line.level != "INFO");
     let without_index = format!("Compare data to index failed {}", data(65536).display());
     assert!(told().contains(&without_index), "{:?}", told());
     std::fs::rename(data(65536), data(32768)).unwrap();
@@ -307,8 +309,7 @@ fn states_that_load_does_not_reach_are_told_by_releases_that_have_them() {
     let mut told = |release, compaction| {
         question.release = release;
         question.conf.enable_compaction = compaction;
-        let log = forecast(&question, &Budget::default()).unwrap().log;
-        log.into_iter().map(|line| line.text).filter(|text| text.contains("transition")).collect::<Vec<_>>()
+        texts(&question, |line| line.text.contains("transition"))
     };
     let line = |state| format!("MessageStoreState transition from LOAD_BEGIN to {state} failed");
     let [log, queues, compaction] =
@@ -326,8 +327,7 @@ fn an_offset_of_delayed_messages_outside_of_its_queue_is_told_by_releases_that_c
     let mut question = case.question();
     let mut told = |release| {
         question.release = release;
-        let log = forecast(&question, &Budget::default()).unwrap().log;
-        log.into_iter().map(|line| line.text).filter(|text| text.contains("delay")).collect::<Vec<_>>()
+        texts(&question, |line| line.text.contains("delay"))
     };
     let corrected = told((4, 9, 7));
     assert_eq!(corrected.len(), 2, "{corrected:?}");

@@ -6,19 +6,17 @@ use serde_json::Value;
 
 use super::forecast::LogLine;
 use super::load::Load;
-
-const DELAYED: &str = "SCHEDULE_TOPIC_XXXX";
+use super::parse::SCHEDULE_TOPIC;
 
 impl Load<'_> {
     /// Offsets of the table `delayOffset.json` that lie outside of their queue.
     pub(super) fn tell_delay_offsets(&mut self, table: &Value) {
-        for (queue, level) in (1..=delays(&self.setting.conf.message_delay_level).len()).enumerate() {
+        let levels = 1..=delays(&self.setting.conf.message_delay_level).len();
+        for (queue, level) in (0..).zip(levels) {
             let offset = table.get("offsetTable").and_then(|offsets| offsets.get(level.to_string()));
-            let (Some(offset), Ok(queue)) = (offset.and_then(Value::as_i64), i32::try_from(queue)) else {
-                continue;
-            };
+            let Some(offset) = offset.and_then(Value::as_i64) else { continue };
             // A queue that is not there is made.
-            let slot = self.queues.place(DELAYED, queue).and_then(|at| self.queues.slots.get(at));
+            let slot = self.queues.place(SCHEDULE_TOPIC, queue).and_then(|at| self.queues.slots.get(at));
             let (min, max) = slot.map_or((0, 0), |slot| slot.queue.ends());
             let corrected = if offset > max { max } else { offset.max(min) };
             let odd = format!(

@@ -87,6 +87,12 @@ impl FileList {
         }
     }
 
+    /// Neighbours that do not follow one another.
+    pub fn gaps(&self) -> impl Iterator<Item = (&ListedFile, &ListedFile)> {
+        let pairs = self.files.iter().zip(self.files.iter().skip(1));
+        pairs.filter(|(before, behind)| behind.base - before.base != self.file_len)
+    }
+
     /// What is printed where `offset` lies outside of all files.
     #[must_use]
     pub fn line_outside(&self, offset: i64) -> Option<LogLine> {

@@ -66,11 +66,26 @@ impl LogLine {
         Self::warn(format!("{} size is 0, auto delete. is_ok: true", path.display()))
     }
 
+    /// What is printed of a file of the wrong length.
+    #[must_use]
+    pub fn of_wrong_length(path: &Path, len: i64, advice: &str) -> Self {
+        Self::warn(format!(
+            "{}\t{len} length not matched message store config value, please check it manually{advice}",
+            path.display()
+        ))
+    }
+
     /// What is printed of a directory that is opened as a file.
     #[must_use]
     pub fn of_directory(path: &Path) -> [Self; 2] {
+        Self::of_unopened(path, &format!("Failed to create file {}", path.display()))
+    }
+
+    /// The same where it is said with these words that it cannot be opened.
+    #[must_use]
+    pub fn of_unopened(path: &Path, words: &str) -> [Self; 2] {
         let path = path.display();
-        [format!("Failed to create file {path}"), format!("load file {path} error")]
+        [words, &format!("load file {path} error")]
             .map(|what| Self::new("ERROR", format!("{what} FileNotFoundException: {path} (Is a directory)")))
     }
 }

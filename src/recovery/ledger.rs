@@ -117,11 +117,10 @@ impl Ledger {
     /// As [`Disk::bytes`], and the exceptions and the exit that the library ends with.
     pub fn recover(&mut self, disk: &Disk) -> Result<(), RecoveryError> {
         for (list, what) in [(&self.data, "data"), (&self.index, "index")] {
-            let is_apart = |pair: &&[ListedFile]| pair[1].base - pair[0].base != list.file_len;
-            if let Some(pair) = list.files.windows(2).find(is_apart) {
-                self.lines.push(ledger_lines::of_gap(&pair[0], &pair[1]));
+            if let Some((before, behind)) = list.gaps().next() {
+                self.lines.push(ledger_lines::of_gap(before, behind));
                 let text = format!("check {what} file order failed before recovery");
-                return Err(RecoveryError::exception(text).because_of(pair[1].path()));
+                return Err(RecoveryError::exception(text).because_of(behind.path()));
             }
         }
         let Some(last) = self.data.files.last().map(|file| (file.base, file.path())) else {

@@ -11,18 +11,12 @@ use super::forecast::LogLine;
 /// Of a list that cannot be loaded. A foreign name is an exception, of which the library prints nothing.
 pub fn of_failure(failure: &LoadFailure) -> Vec<LogLine> {
     let mut lines = match failure {
-        LoadFailure::Length(path, len) => vec![LogLine::warn(format!(
-            "{}\t{len} length not matched message store config value, please check it manually. You should delete old files before changing mapped file size",
-            path.display()
-        ))],
+        LoadFailure::Length(path, len) => {
+            let advice = ". You should delete old files before changing mapped file size";
+            vec![LogLine::of_wrong_length(path, *len, advice)]
+        }
         LoadFailure::Directory(path) => {
-            let (path, why) =
-                (path.display(), format!("FileNotFoundException: {} (Is a directory)", path.display()));
-            let texts = [
-                format!("create file channel {path} Failed.  {why}"),
-                format!("load file {path} error {why}"),
-            ];
-            texts.map(error).into()
+            LogLine::of_unopened(path, &format!("create file channel {} Failed. ", path.display())).into()
         }
         LoadFailure::Name(_) => return Vec::new(),
     };

@@ -17,7 +17,8 @@ use crate::format::message::{
 use crate::format::properties::names;
 use crate::units::{EpochMillis, PhysicalOffset, QueueOffset};
 
-const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
+/// Where messages wait that are delayed.
+pub const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
 
 /// Stands for what the broker would say where a length asks for more memory than it may have.
 pub const HUGE_LENGTH: &str = "java.lang.OutOfMemoryError";

@@ -3,7 +3,6 @@
 //! Upstream: `DefaultMessageStore.load` and `recover`, `CommitLog.load`, `MappedFileQueue.checkSelf`, `ConsumeQueueStore.loadConsumeQueues`,
 //! `MessageStoreStateMachine.transitTo`.
 
-use super::file_list::ListedFile;
 use super::forecast::LogLine;
 use super::load::Load;
 
@@ -27,14 +26,11 @@ impl Load<'_> {
         if !self.setting.rules.tells_gaps {
             return;
         }
-        let list = &self.log;
-        let is_apart = |pair: &&[ListedFile]| pair[1].base - pair[0].base != list.file_len;
-        self.lines.extend(list.files.windows(2).filter(is_apart).map(|pair| {
-            let (before, behind) = (pair[0].path(), pair[1].path());
+        self.lines.extend(self.log.gaps().map(|(before, behind)| {
             let text = format!(
                 "[BUG]The mappedFile queue's data is damaged, the adjacent mappedFile's offset don't match. pre file {}, cur file {}",
-                before.display(),
-                behind.display()
+                before.path().display(),
+                behind.path().display()
             );
             LogLine::new("ERROR", text)
         }));
@@ -47,9 +43,8 @@ impl Load<'_> {
         }
         let is_passed = |state: &&&str| **state != COMPACTION || self.setting.conf.enable_compaction;
         let before = STATES[..failed].iter().rfind(is_passed).unwrap_or(&"LOAD_BEGIN");
-        // What comes behind the index goes on.
-        let missed =
-            if failed == INDEX_STATE { &STATES[INDEX_STATE..] } else { &STATES[failed..INDEX_STATE] };
+        // The index is looked at only where all before it is loaded.
+        let missed = &STATES[failed..INDEX_STATE.max(failed + 1)];
         self.lines.extend(missed.iter().filter(is_passed).map(|state| {
             LogLine::warn(format!("MessageStoreState transition from {before} to {state} failed"))
         }));

@@ -14,7 +14,7 @@ use super::ext::{ExtQueue, Saved};
 use super::file_list::FileList;
 use super::forecast::{LogLine, QueueEnds};
 use super::on_cores::for_each;
-use super::parse::Request;
+use super::parse::{Request, SCHEDULE_TOPIC};
 use super::queue::{Put, Queue};
 use super::queue_kind::{QueueKind, QueueKinds};
 use super::record::Record;
@@ -25,7 +25,7 @@ use crate::units::PhysicalOffset;
 const LIGHT_PREFIX: &str = "%LMQ%";
 const RETRY_PREFIX: &str = "%RETRY%";
 /// Topics whose messages are dispatched to no light queue.
-const SYSTEM_TOPICS: [&str; 2] = ["SCHEDULE_TOPIC_XXXX", "rmq_sys_wheel_timer"];
+const SYSTEM_TOPICS: [&str; 2] = [SCHEDULE_TOPIC, "rmq_sys_wheel_timer"];
 
 /// Whose queue a unit is put into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -38,11 +38,7 @@ impl Load<'_> {
     pub(super) fn file_refused(&mut self, failure: LoadFailure) -> Refusal {
         match failure {
             LoadFailure::Length(path, len) => {
-                let text = format!(
-                    "{}\t{len} length not matched message store config value, please check it manually",
-                    path.display()
-                );
-                self.lines.push(LogLine::warn(text));
+                self.lines.push(LogLine::of_wrong_length(&path, len, ""));
                 self.refused("FILE_WRONG_LENGTH", Some(path))
             }
             LoadFailure::Directory(path) => {

@@ -12,7 +12,8 @@ COUNTED = ("Maybe try to build consume queue repeatedly", "Build consume queue r
 EXCEPTION = "load exception"
 # Of the INFO lines those that mark a phase.
 PHASE = re.compile("last shutdown |load commit log |load .* all over, |message store recover end|load over")
-INDEX_FILE = ("load file ", "Failed to create file ", "create file channel ")
+# The exception behind these is told in the same line.
+UNOPENED = ("load file ", "Failed to create file ", "create file channel ")
 # How long it took stands behind.
 STATE = "MessageStoreState transition from "
 # Of these a forecast tells no exception.
@@ -28,7 +29,7 @@ LEFT_OUT = re.compile("|".join((
 )))
 
 
-# Of a queue whose topic is no name for a directory: thirty tries, which the forecast notes.
+# Of a queue whose topic is no name for a directory, which the forecast notes; its thirty tries are compared.
 UNCREATABLE = re.compile(r"Failed to create file |create mappedFile exception|\[BUG\]consume queue can not write, ")
 
 
@@ -56,7 +57,7 @@ def line_differences(found, said, copy, root, index):
         if text.startswith(BARE):
             text = text.splitlines()[0]
         text = next((known for known in COUNTED if text.startswith(known)), text)
-        if text.startswith(INDEX_FILE):
+        if text.startswith(UNOPENED):
             # The forecast gives the exception in the same line, without the name of its package.
             text = text.replace("\njava.lang.", " ").replace("\njava.io.", " ")
         if text.startswith(EXCEPTION) and found["start"]["reason"] == "FILE_WRONG_LENGTH":
