@@ -22,7 +22,7 @@
 //!
 //! Upstream: `CommitLog.checkMessageAndReturnSize`, `MessageExtEncoder`; V2 since 5.1.0.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use super::bytes::Reader;
 use super::message::MessageError;
@@ -228,27 +228,26 @@ struct Fields<'r, 'a> {
 }
 
 impl Fields<'_, '_> {
+    #[inline]
     fn i32(&mut self, field: &'static str) -> Result<i32, MessageError> {
-        let short = MessageError::short(self.reader, field, 4);
-        self.reader.i32().ok_or(short)
+        self.reader.i32().ok_or_else(|| MessageError::short(self.reader, field, 4))
     }
 
+    #[inline]
     fn i64(&mut self, field: &'static str) -> Result<i64, MessageError> {
-        let short = MessageError::short(self.reader, field, 8);
-        self.reader.i64().ok_or(short)
+        self.reader.i64().ok_or_else(|| MessageError::short(self.reader, field, 8))
     }
 
+    #[inline]
     fn host(&mut self, field: &'static str, is_v6: bool) -> Result<Host, MessageError> {
-        let short = MessageError::short(self.reader, field, if is_v6 { 20 } else { 8 });
-        let ip = if is_v6 {
-            let octets = self.reader.take(16).and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
-            octets.map(|octets| IpAddr::V6(Ipv6Addr::from(octets)))
-        } else {
-            self.reader.i32().map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits.cast_unsigned())))
+        let needed = if is_v6 { 20 } else { 8 };
+        let bytes =
+            self.reader.take(needed).ok_or_else(|| MessageError::short(self.reader, field, needed))?;
+        let (address, port) = bytes.split_last_chunk().unwrap_or((bytes, &[0; 4]));
+        let ip = match (<[u8; 4]>::try_from(address), <[u8; 16]>::try_from(address)) {
+            (Ok(octets), _) => IpAddr::from(octets),
+            (_, octets) => IpAddr::from(octets.unwrap_or_default()),
         };
-        match (ip, self.reader.i32()) {
-            (Some(ip), Some(port)) => Ok(Host { ip, port }),
-            _ => Err(short),
-        }
+        Ok(Host { ip, port: i32::from_be_bytes(*port) })
     }
 }

@@ -185,58 +185,48 @@ impl<'r> Reading<'r> {
         let open = file.open(self.disk)?;
         let workers = if limit.saturating_sub(from) > 2 * self.piece { threads() } else { 1 };
         if workers < 2 {
-            return self.take(&open, from, limit, None, each);
+            return self.take(&open, from, limit, None::<Ahead<Help>>, each);
         }
         let next = AtomicUsize::new(0);
+        // The memory comes before the number, so that the lowest number always has some.
+        let parse = |namer: &mut Namer<'_>, mut piece: Piece| {
+            piece.number = next.fetch_add(1, Ordering::Relaxed);
+            let at = from.saturating_add(piece.number.saturating_mul(self.piece));
+            let until = at.saturating_add(self.piece).min(limit);
+            let is_known = piece.number == 0;
+            (at < limit).then(|| {
+                piece.failed = self.fill(&open, namer, &mut piece, at..until, limit, is_known).err();
+                piece
+            })
+        };
         let (free, to_fill) = channel();
         let (filled, done) = channel();
         let to_fill = Mutex::new(to_fill);
-        let work = |filled: Sender<Piece>| self.work(&open, from, limit, &next, &to_fill, &filled);
+        let free_one = || to_fill.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let work = |filled: Sender<Piece>| {
+            let mut namer = Namer::new(self.names);
+            while let Ok(Some(piece)) = free_one().map(|piece| parse(&mut namer, piece)) {
+                if filled.send(piece).is_err() {
+                    return;
+                }
+            }
+        };
         thread::scope(|scope| {
-            let mut is_alone = true;
-            for _ in 0..workers {
+            for _ in 1..workers {
                 let (filled, work) = (filled.clone(), &work);
-                is_alone &= thread::Builder::new().spawn_scoped(scope, move || work(filled)).is_err();
+                let _ = thread::Builder::new().spawn_scoped(scope, move || work(filled));
             }
             drop(filled);
-            if is_alone {
-                return self.take(&open, from, limit, None, each);
-            }
             for _ in 0..3 * workers {
                 let _ = free.send(Piece::default());
             }
-            let ahead = Ahead { done, free, waiting: Vec::new(), next: 0 };
+            let help = |namer: &mut Namer<'_>| {
+                let piece = to_fill.try_lock().ok()?.try_recv().ok()?;
+                parse(namer, piece)
+            };
+            let ahead = Ahead { done, free, waiting: Vec::new(), next: 0, help };
             self.take(&open, from, limit, Some(ahead), each)
         })
-    }
-
-    /// Parses piece after piece until nobody takes them any more.
-    fn work(
-        &self,
-        open: &OpenListed<'_>,
-        from: usize,
-        limit: usize,
-        next: &AtomicUsize,
-        to_fill: &Mutex<Receiver<Piece>>,
-        filled: &Sender<Piece>,
-    ) {
-        let mut namer = Namer::new(self.names);
-        loop {
-            // The memory comes before the number, so that the lowest number always has some.
-            let piece = to_fill.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(mut piece) = piece else { return };
-            piece.number = next.fetch_add(1, Ordering::Relaxed);
-            let at = from.saturating_add(piece.number.saturating_mul(self.piece));
-            if at >= limit {
-                return;
-            }
-            let until = at.saturating_add(self.piece).min(limit);
-            let is_known = piece.number == 0;
-            piece.failed = self.fill(open, &mut namer, &mut piece, at..until, limit, is_known).err();
-            if filled.send(piece).is_err() {
-                return;
-            }
-        }
     }
 
     /// Parses the records that begin in `range`.
@@ -318,7 +308,7 @@ impl<'r> Reading<'r> {
         open: &OpenListed<'_>,
         from: usize,
         limit: usize,
-        mut ahead: Option<Ahead>,
+        mut ahead: Option<Ahead<impl Fn(&mut Namer<'_>) -> Option<Piece>>>,
         mut each: impl FnMut(i64, Met<'_>) -> Result<Go, RecoveryError>,
     ) -> Result<(), RecoveryError> {
         let (mut namer, mut spare) = (Namer::new(self.names), Piece::default());
@@ -326,7 +316,7 @@ impl<'r> Reading<'r> {
         while at < limit {
             let number = at.saturating_sub(from) / self.piece;
             let until = from.saturating_add((number + 1).saturating_mul(self.piece)).min(limit);
-            let parsed = ahead.as_mut().and_then(|ahead| ahead.take(number));
+            let parsed = ahead.as_mut().and_then(|ahead| ahead.take(number, &mut namer));
             let is_ahead = parsed.is_some();
             let mut piece = parsed.unwrap_or_else(|| std::mem::take(&mut spare));
             if let Some(failed) = piece.failed.take() {
@@ -393,30 +383,36 @@ impl<'r> Reading<'r> {
     }
 }
 
-/// Pieces that others parse.
-struct Ahead {
+type Help = fn(&mut Namer<'_>) -> Option<Piece>;
+
+/// Pieces that others parse too.
+struct Ahead<H> {
     done: Receiver<Piece>,
     free: Sender<Piece>,
     waiting: Vec<Piece>,
     /// The lowest number that was not taken.
     next: usize,
+    /// Parses one that nobody does yet.
+    help: H,
 }
 
-impl Ahead {
+impl<H: Fn(&mut Namer<'_>) -> Option<Piece>> Ahead<H> {
     /// The piece with this number; `None` if it was taken before, or nobody makes it.
-    fn take(&mut self, number: usize) -> Option<Piece> {
+    fn take(&mut self, number: usize, namer: &mut Namer<'_>) -> Option<Piece> {
         if number < self.next {
             return None;
         }
         self.next = number + 1;
         loop {
+            self.waiting.extend(self.done.try_iter());
             while let Some(passed) = self.waiting.iter().position(|piece| piece.number < number) {
                 let _ = self.free.send(self.waiting.swap_remove(passed));
             }
             if let Some(found) = self.waiting.iter().position(|piece| piece.number == number) {
                 return Some(self.waiting.swap_remove(found));
             }
-            self.waiting.push(self.done.recv().ok()?);
+            let piece = (self.help)(namer).or_else(|| self.done.recv().ok())?;
+            self.waiting.push(piece);
         }
     }
 }

@@ -141,10 +141,12 @@ impl<'n> Namer<'n> {
 }
 
 fn place(topic: &[u8], queue: i32) -> usize {
-    let of = |bytes: Option<&[u8; 8]>| bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes));
-    let (first, last) = (of(topic.first_chunk()), of(topic.last_chunk()));
-    let short = topic.iter().take(7).fold(0, |sum: u64, byte| (sum << 8) ^ u64::from(*byte));
-    let mixed = (first ^ last.rotate_left(21) ^ short).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let of = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+    let mixed = match (topic.first_chunk(), topic.last_chunk()) {
+        (Some(first), Some(last)) => of(first) ^ of(last).rotate_left(21),
+        _ => topic.iter().fold(0, |sum, byte| (sum << 8) ^ u64::from(*byte)),
+    };
+    let mixed = mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     // Neighbouring queues of a topic get neighbouring places.
     let mixed = (mixed >> 40).wrapping_add(u64::from(queue.cast_unsigned()));
     usize::try_from(mixed).unwrap_or(0) % RECENT
