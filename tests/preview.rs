@@ -281,8 +281,8 @@ fn what_is_set_and_what_is_taken_for_missing_changes_the_answer() {
 fn each_cell_of_a_comparison_is_a_preview_of_its_own() {
     let killed = Killed::new();
     let set = ["--set", "enableAcceleratedRecovery=true"];
-    let table =
-        killed.json(&[&["compare", "--broker.version", "4.9.4", "--format", "json"], &set[..]].concat());
+    let table = killed
+        .json(&[&["compare", "--broker.version", "4.9.4", "--format", "json", "--digest"], &set[..]].concat());
     let rows = table["rows"].as_array().unwrap();
     assert_eq!(rows.len(), KNOWN.len());
     for row in rows {
@@ -290,13 +290,14 @@ fn each_cell_of_a_comparison_is_a_preview_of_its_own() {
         for (column, shutdown) in
             [("as_it_stands", None), ("clean_stop", Some("clean")), ("unclean_stop", Some("unclean"))]
         {
-            let mut args = vec!["preview", "--broker.version", version, "--format", "json"];
+            let mut args = vec!["preview", "--broker.version", version, "--format", "json", "--digest"];
             args.extend(set);
             args.extend(shutdown.iter().flat_map(|shutdown| ["--shutdown", shutdown]));
             let alone = killed.json(&args);
             let cell = row["cells"].as_array().unwrap().iter().find(|cell| cell["column"] == column).unwrap();
             assert_eq!(cell["verdict"], alone["verdict"], "{version} {column}");
             assert_eq!(cell["units_removed"], alone["totals"]["units_removed"], "{version} {column}");
+            assert_eq!(cell["queues"], alone["queues"], "{version} {column}");
         }
     }
     // Which is no matter of the release that the store is asked about.

@@ -52,6 +52,12 @@ pub struct QuestionFlags {
     /// As if this was not there: abort, checkpoint, dledger-checkpoint or index; repeatable
     #[arg(long = "without", value_name = "FILE")]
     without: Vec<String>,
+    /// Which queues the JSON lists: changed or all [default: changed; compare lists none]
+    #[arg(long = "queues", value_name = "WHICH")]
+    queues: Option<String>,
+    /// Add units_sha1 to each queue's after_load: SHA-1 over the bytes of its units
+    #[arg(long = "digest")]
+    digest: bool,
     /// text for people, json for tools
     #[arg(long = "format", value_name = "FORMAT", default_value = "text")]
     format: String,
@@ -71,12 +77,6 @@ pub struct QuestionFlags {
 pub struct PreviewFlags {
     #[command(flatten)]
     question: QuestionFlags,
-    /// Which queues the JSON lists: changed or all
-    #[arg(long = "queues", value_name = "WHICH", default_value = "changed")]
-    queues: String,
-    /// Add units_sha1 to each queue's after_load: SHA-1 over the bytes of its units
-    #[arg(long = "digest")]
-    digest: bool,
     /// Exit with 0 where the store is missing or empty, as before the first start of a broker: nothing can be lost
     #[arg(long = "allow-empty")]
     allow_empty: bool,
@@ -122,6 +122,7 @@ pub(super) fn read_root(given: Option<&PathBuf>) -> Result<PathBuf, Problem> {
 struct Read {
     asked: Asked,
     around: Surroundings,
+    queues: Option<QueueScope>,
     format: Format,
     budget: Budget,
     fail_on: Option<Verdict>,
@@ -166,6 +167,8 @@ impl QuestionFlags {
         for (name, value) in pairs {
             problems.take(asked.take(name, value));
         }
+        asked.digest = self.digest;
+        let queues = self.queues.as_deref().map(QueueScope::read);
         let format = read_format(&self.format);
         let bytes = self
             .budget_bytes
@@ -179,6 +182,7 @@ impl QuestionFlags {
         Read {
             asked,
             around: app::surroundings(self.logs_path.as_deref(), &root),
+            queues: queues.and_then(|scope| problems.take(scope)),
             format: problems.take(format).unwrap_or(Format::Text),
             budget: Budget {
                 bytes: bytes.and_then(|bytes| problems.take(bytes)),
@@ -194,9 +198,8 @@ impl PreviewFlags {
     #[must_use]
     pub fn run(&self) -> u8 {
         let mut problems = Problems::default();
-        let mut read = self.question.read(&mut problems);
-        read.asked.digest = self.digest;
-        let scope = problems.take(QueueScope::read(&self.queues)).unwrap_or_default();
+        let read = self.question.read(&mut problems);
+        let scope = read.queues.unwrap_or_default();
         let outcome = refuse(problems).and_then(|()| read.settled()).and_then(|assumption| {
             let starts = 1 + remedy::attempts(&assumption).len();
             let _progress = Progress::start(total(&assumption, starts));
@@ -229,11 +232,13 @@ impl CompareFlags {
         let read = self.question.read(&mut problems);
         let versions = self.versions.as_deref().map(comparison::versions);
         let versions = versions.and_then(|versions| problems.take(versions)).unwrap_or_default();
+        // A digest stands in a queue, so that whoever wants the one wants the other.
+        let queues = read.queues.or(self.question.digest.then(QueueScope::default));
         let columns = if self.remedies { Columns::Remedies } else { Columns::Shutdowns };
         let outcome = refuse(problems).and_then(|()| read.settled()).and_then(|assumption| {
             let starts = versions.len().max(1) * (1 + remedy::attempts(&assumption).len());
             let _progress = Progress::start(total(&assumption, starts));
-            Comparison::by(assumption, &versions, columns, &read.budget)
+            Comparison::by(assumption, &versions, columns, queues, &read.budget)
         });
         finish(outcome, &read, |comparison| Told {
             verdict: comparison.worst(),

@@ -70,6 +70,14 @@ impl QueueScope {
             }),
         }
     }
+
+    /// Leaves these.
+    pub(super) fn choose(self, queues: &mut Vec<QueueForecast>) {
+        if self == Self::Changed {
+            queues.retain(QueueForecast::is_touched);
+            queues.shrink_to_fit();
+        }
+    }
 }
 
 /// The answer.
@@ -138,10 +146,7 @@ impl Preview {
     /// Leaves out queues that are not asked for.
     #[must_use]
     pub fn listing(mut self, scope: QueueScope) -> Self {
-        if scope == QueueScope::Changed {
-            self.forecast.queues.retain(QueueForecast::is_touched);
-            self.forecast.queues.shrink_to_fit();
-        }
+        scope.choose(&mut self.forecast.queues);
         self
     }
 }

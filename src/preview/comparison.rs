@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::answer::{PreviewError, SCHEMA_VERSION, run};
+use super::answer::{PreviewError, QueueScope, SCHEMA_VERSION, run};
 use super::asked::{Asked, Problem};
 use super::assumption::{Assumed, Assumption, BrokerState, StoreSeen, Surroundings};
 use super::remedy::{Rank, rank, same_release};
 use super::text::wrapped;
 use super::text_table::{Lean, printable, table};
 use crate::broker::release::{self, KNOWN, Release};
+use crate::recovery::forecast::QueueForecast;
 use crate::recovery::release::Rules;
 use crate::recovery::{Budget, Forecast, Question, RecoveryError, Shutdown, Verdict};
 
@@ -39,6 +40,9 @@ pub struct Cell {
     pub messages_dropped: u64,
     /// Exit code, where nothing starts.
     pub exit_code: Option<i32>,
+    /// The queues, as an answer to a preview has them; absent if nobody asked for any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queues: Option<Vec<QueueForecast>>,
 }
 
 /// One release.
@@ -103,10 +107,10 @@ impl Comparison {
         columns: Columns,
         budget: &Budget,
     ) -> Result<Self, PreviewError> {
-        Self::by(Assumption::settle(asked, around)?, versions, columns, budget)
+        Self::by(Assumption::settle(asked, around)?, versions, columns, None, budget)
     }
 
-    /// The same for a question that is settled.
+    /// The same for a question that is settled; each start with these of its queues.
     ///
     /// # Errors
     /// What keeps the store from being read.
@@ -114,6 +118,7 @@ impl Comparison {
         assumption: Assumption,
         versions: &[Release],
         columns: Columns,
+        queues: Option<QueueScope>,
         budget: &Budget,
     ) -> Result<Self, PreviewError> {
         let own = assumption.is_release_known.then_some(assumption.question.release);
@@ -133,7 +138,7 @@ impl Comparison {
         let mut names = vec!["as_it_stands".to_owned()];
         let mut rows = Vec::new();
         let mut best = None;
-        let mut told = Told::default();
+        let mut told = Told { queues, starts: Vec::new() };
         for number in releases {
             let mut as_it_stands = assumption.clone();
             as_it_stands.question.release = number;
@@ -238,8 +243,10 @@ fn others(as_it_stands: &Assumption, columns: Columns) -> Vec<(String, Assumptio
 }
 
 /// Starts that were told, each once: one kind of shutdown is the store's own, and some releases go by the same rules.
-#[derive(Default)]
-struct Told(Vec<(Question, Rank, Cell)>);
+struct Told {
+    queues: Option<QueueScope>,
+    starts: Vec<(Question, Rank, Cell)>,
+}
 
 impl Told {
     /// What a start does, in a cell without a column.
@@ -248,18 +255,23 @@ impl Told {
         let release = start.question.release;
         let release = Rules::of(release).map_or(release, |rules| rules.since);
         let question = Question { shutdown, release, ..start.question.clone() };
-        if let Some((_, rank, cell)) = self.0.iter().find(|(known, ..)| *known == question) {
+        if let Some((_, rank, cell)) = self.starts.iter().find(|(known, ..)| *known == question) {
             return Ok((*rank, cell.clone()));
         }
         let forecast = run(start, budget)?;
-        let found = (rank(&forecast), Cell::of(&forecast));
-        self.0.push((question, found.0, found.1.clone()));
-        Ok(found)
+        let rank = rank(&forecast);
+        let cell = Cell::of(forecast, self.queues);
+        self.starts.push((question, rank, cell.clone()));
+        Ok((rank, cell))
     }
 }
 
 impl Cell {
-    fn of(forecast: &Forecast) -> Self {
+    fn of(mut forecast: Forecast, queues: Option<QueueScope>) -> Self {
+        let queues = queues.map(|scope| {
+            scope.choose(&mut forecast.queues);
+            forecast.queues
+        });
         let is_start = forecast.start.starts();
         Self {
             column: String::new(),
@@ -268,6 +280,7 @@ impl Cell {
             units_removed: forecast.totals.units_removed,
             messages_dropped: forecast.totals.messages_dropped,
             exit_code: forecast.start.exit_code,
+            queues,
         }
     }
 

@@ -225,7 +225,7 @@ impl Answers {
         let body = match wanted {
             Wanted::Preview(scope) => Packed::json(&Preview::by(assumption, *scope, &budget)?),
             Wanted::Comparison(versions, columns) => {
-                Packed::json(&Comparison::by(assumption, versions, *columns, &budget)?)
+                Packed::json(&Comparison::by(assumption, versions, *columns, None, &budget)?)
             }
         };
         let body = body.expect("every map has texts for keys, and names that are no text were made some");
