@@ -281,8 +281,9 @@ fn what_is_set_and_what_is_taken_for_missing_changes_the_answer() {
 fn each_cell_of_a_comparison_is_a_preview_of_its_own() {
     let killed = Killed::new();
     let set = ["--set", "enableAcceleratedRecovery=true"];
-    let table = killed
-        .json(&[&["compare", "--broker.version", "4.9.4", "--format", "json", "--digest"], &set[..]].concat());
+    let table = killed.json(
+        &[&["compare", "--broker.version", "4.9.4", "--format", "json", "--digest"], &set[..]].concat(),
+    );
     let rows = table["rows"].as_array().unwrap();
     assert_eq!(rows.len(), KNOWN.len());
     for row in rows {
