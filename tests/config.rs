@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use rocketmq_store_exporter::config::{
-    BrokerMode, Config, Loaded, LogLevel, Origin, Override, ReadMode, load,
+    BrokerMode, Config, Loaded, LogLevel, Origin, Override, ReadMode, load, variables,
 };
 
 fn load_text(yaml: &str, overrides: &[Override]) -> Loaded {
@@ -167,11 +167,24 @@ fn a_file_that_cannot_be_used_is_the_problem_and_not_the_keys_it_may_have_set() 
 }
 
 #[test]
-fn a_tag_is_refused_wherever_it_stands() {
-    for yaml in ["!a {store: {path: /s}}", "store: {path: !a !b /s}", "log: {level: [{!a x: 1}]}", "!a x: 1"]
-    {
+fn a_tag_or_a_key_that_holds_others_is_refused_wherever_it_stands() {
+    for yaml in [
+        "!a {store: {path: /s}}",
+        "store: {path: !a !b /s}",
+        "log: {level: [{!a x: 1}]}",
+        "!a x: 1",
+        "log: {level: [{{a: 1}: 1}]}",
+        "[a]: 1",
+    ] {
         let told = problems(load_text(yaml, &[Override::text("store.path", "--store.path", "/s")]));
         assert!(told.len() == 1 && told[0].contains("config.file"), "{yaml}: {told:?}");
+    }
+    for yaml in ["!a [!b c]", "{{a: 1}: 1}", "[[{[a]: 1}]]"] {
+        let of_level = |name: &str| name.ends_with("_LOG_LEVEL").then(|| yaml.to_owned());
+        let mut given = variables(of_level);
+        given.push(Override::text("store.path", "--store.path", "/s"));
+        let told = problems(load_text("", &given));
+        assert!(told.len() == 1 && told[0].contains("log.level"), "{yaml}: {told:?}");
     }
 }
 

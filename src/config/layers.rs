@@ -46,7 +46,7 @@ pub fn variables(value_of: impl Fn(&str) -> Option<String>) -> Vec<Override> {
     let given = |key: String| {
         let name = environment_variable(&key);
         let text = value_of(&name).filter(|text| !text.is_empty())?;
-        let value = serde_yaml::from_str(&text).unwrap_or(Value::String(text));
+        let value = serde_yaml::from_str(&text).ok().filter(is_plain).unwrap_or(Value::String(text));
         Some(Override { key: key.into(), origin: Origin::Variable(name), value })
     };
     Layers::new().known.into_iter().filter_map(given).collect()
@@ -132,7 +132,10 @@ impl Layers {
         let parsed =
             read.and_then(|text| serde_yaml::from_str(&text).map_err(|error| format!("YAML: {error}")));
         match parsed {
-            Ok(value) if has_tag(&value) => self.refuse_file(path, "YAML without tags (!…)".to_owned()),
+            Ok(value) if !is_plain(&value) => self.refuse_file(
+                path,
+                "YAML without tags (!…), and with no list or mapping for a key".to_owned(),
+            ),
             Ok(Value::Null) => true,
             Ok(Value::Mapping(given)) => {
                 self.add_mapping(given, &Origin::File(path.to_owned()));
@@ -218,13 +221,16 @@ impl Layers {
     }
 }
 
-/// Whether there is a tag of its own anywhere, for which no key has a use, and which not every text can be written with again.
-fn has_tag(value: &Value) -> bool {
+/// Whether there is neither a tag anywhere nor a key that holds others: nothing has a use for them, and not all of them can be
+/// written again.
+fn is_plain(value: &Value) -> bool {
     match value {
-        Value::Tagged(_) => true,
-        Value::Sequence(values) => values.iter().any(has_tag),
-        Value::Mapping(values) => values.iter().any(|(key, value)| has_tag(key) || has_tag(value)),
-        _ => false,
+        Value::Tagged(_) => false,
+        Value::Sequence(values) => values.iter().all(is_plain),
+        Value::Mapping(values) => values.iter().all(|(key, value)| {
+            !matches!(key, Value::Tagged(_) | Value::Sequence(_) | Value::Mapping(_)) && is_plain(value)
+        }),
+        _ => true,
     }
 }
 
