@@ -83,6 +83,11 @@ pub fn now() -> EpochMillis {
     EpochMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// Logs what is amiss with the broker's properties, as [`serve`] does, which goes on all the same.
+pub fn check(config: &Config) {
+    let _ = options::read_broker_conf(config);
+}
+
 /// Watches the store until SIGTERM or SIGINT.
 ///
 /// # Errors

@@ -142,6 +142,8 @@ pub struct LogFlags {
 pub enum Task {
     /// Watch this store.
     Serve(Box<Config>),
+    /// Say what is amiss with what a configuration that is right names.
+    Check(Box<Config>),
     /// Replay the recorded incident.
     Demo {
         /// Addresses to serve on.
@@ -167,7 +169,10 @@ impl Cli {
                 if std::io::stdout().write_all(loaded.effective.as_bytes()).is_err() {
                     return Task::Exit(EXIT_COULD_NOT_RUN);
                 }
-                Task::Exit(loaded.outcome.map_or_else(|problems| refuse(&problems), |_| EXIT_RAN))
+                match loaded.outcome {
+                    Ok(config) => Task::Check(Box::new(config)),
+                    Err(problems) => Task::Exit(refuse(&problems)),
+                }
             }
             Command::Preview(flags) => Task::Exit(flags.run()),
             Command::Compare(flags) => Task::Exit(flags.run()),

@@ -15,6 +15,11 @@ fn main() -> ExitCode {
             start_logging(config.log);
             app::serve(&config)
         }
+        Task::Check(config) => {
+            start_logging(config.log);
+            app::check(&config);
+            Ok(())
+        }
         Task::Demo { listen_addresses, log } => {
             start_logging(log);
             app::demo(&listen_addresses)

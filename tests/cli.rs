@@ -110,6 +110,20 @@ confine: auto
 }
 
 #[test]
+fn check_config_looks_at_what_the_configuration_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let [absent, odd] = ["absent", "odd"].map(|name| dir.path().join(name).to_str().unwrap().to_owned());
+    std::fs::write(&odd, "flushDiskType=SOMETIMES\nbrokerNmae=a\n").unwrap();
+    for (path, told) in [(&absent, &["cannot be read"][..]), (&odd, &["flushDiskType", "brokerNmae"])] {
+        let output = run(&["check-config", "--store.path", "/s", "--broker.conf", path]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        for told in told.iter().copied().chain([path.as_str()]) {
+            assert!(stderr(&output).contains(told), "{told}: {}", stderr(&output));
+        }
+    }
+}
+
+#[test]
 fn check_config_tells_each_problem_on_its_own_line() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("exporter.yaml");
