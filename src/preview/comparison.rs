@@ -15,6 +15,8 @@ use crate::recovery::forecast::QueueForecast;
 use crate::recovery::release::Rules;
 use crate::recovery::{Budget, Forecast, Question, RecoveryError, Shutdown, Verdict};
 
+const CLEAN_STOP: &str = "clean_stop";
+
 /// Which columns there are beside the start as it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Columns {
@@ -132,7 +134,7 @@ impl Comparison {
         // How a stopped broker has ended is past, nobody wants a kill, and from no release there is no way to another.
         let is_choice = |column: &str| match column {
             "unclean_stop" => false,
-            "clean_stop" => is_release_told && !is_stopped,
+            CLEAN_STOP => is_release_told && !is_stopped,
             _ => is_release_told,
         };
         let mut names = vec!["as_it_stands".to_owned()];
@@ -213,10 +215,15 @@ impl Comparison {
             text.push('\n');
         }
         // Writing to a string cannot fail.
+        let has_remedies = !self.columns.iter().any(|column| column == CLEAN_STOP);
         let _ = match &self.best {
-            Some(Best { version, column }) => {
+            Some(Best { version, column }) if has_remedies => {
                 writeln!(text, "Least is lost by {version} with {column}; `preview` tells the steps.")
             }
+            Some(Best { version, column }) => writeln!(
+                text,
+                "Of what can still be chosen here, least is lost by {version} with {column}; --remedies shows more."
+            ),
             None if self.assumed.version.is_none() => {
                 writeln!(text, "The store's release is not known: give --broker.version.")
             }
@@ -231,7 +238,7 @@ fn others(as_it_stands: &Assumption, columns: Columns) -> Vec<(String, Assumptio
         Columns::Remedies => {
             same_release(as_it_stands).into_iter().map(|attempt| (attempt.id, attempt.assumption)).collect()
         }
-        Columns::Shutdowns => [("clean_stop", true), ("unclean_stop", false)]
+        Columns::Shutdowns => [(CLEAN_STOP, true), ("unclean_stop", false)]
             .into_iter()
             .map(|(name, is_clean)| {
                 let mut changed = as_it_stands.clone();
