@@ -185,7 +185,7 @@ impl<'r> Reading<'r> {
         let open = file.open(self.disk)?;
         let workers = if limit.saturating_sub(from) > 2 * self.piece { threads() } else { 1 };
         if workers < 2 {
-            return self.take(&open, from, limit, None::<Ahead<Help>>, each);
+            return self.take(&open, from, limit, None::<Ahead<NoHelp>>, each);
         }
         let next = AtomicUsize::new(0);
         // The memory comes before the number, so that the lowest number always has some.
@@ -383,7 +383,8 @@ impl<'r> Reading<'r> {
     }
 }
 
-type Help = fn(&mut Namer<'_>) -> Option<Piece>;
+/// Where one thread does it all.
+type NoHelp = fn(&mut Namer<'_>) -> Option<Piece>;
 
 /// Pieces that others parse too.
 struct Ahead<H> {

@@ -9,9 +9,9 @@
 //! | refresh | a log that grows by 1 MiB between two looks at it, at an eighth of a segment and at a full one |
 //!
 //! The bare pass only computes the checksums of message-sized pieces of the mapped segment, on one core; one more does so of a copy
-//! in memory that it has made before. The broker's rows want a JDK, and Maven for its jars, which the lab fetches and keeps (`LAB_CACHE`); without them they are left out. Every
-//! `load()` has a JVM of its own and a copy of the store, and the time of its start does not count. Everything is warm; of several
-//! runs the fastest counts. Arguments name the stores to measure.
+//! in memory that it has made before. The broker's rows want a JDK, and Maven for its jars, which the lab fetches and keeps
+//! (`LAB_CACHE`); without them they are left out. Every `load()` has a JVM of its own and a copy of the store, and the time of the
+//! JVM's start does not count. Everything is warm; of several runs the fastest counts. Arguments name the stores to measure.
 
 #![allow(
     clippy::unwrap_used,
