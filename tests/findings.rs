@@ -17,7 +17,7 @@ use rocketmq_store_exporter::broker::release::VersionSource;
 use rocketmq_store_exporter::preview::assumption::Assumption;
 use rocketmq_store_exporter::preview::finding::CATALOGUE;
 use rocketmq_store_exporter::preview::{Asked, Preview, Surroundings, answer};
-use rocketmq_store_exporter::recovery::{Budget, Verdict};
+use rocketmq_store_exporter::recovery::{Budget, Shutdown, Verdict};
 use rocketmq_store_exporter::store::layout::LogKind;
 
 fn asked(case: &Case) -> (Asked, tempfile::NamedTempFile) {
@@ -232,4 +232,17 @@ fn the_list_of_findings_is_the_catalogue() {
         std::fs::write(&path, &list).unwrap();
     }
     assert_eq!(list, std::fs::read_to_string(&path).unwrap_or_default());
+}
+
+#[test]
+fn queues_are_built_anew_from_all_segments_also_where_recovery_looks_at_the_last_ones_only() {
+    let case = Case::named("5.5.0-plain-x12");
+    let all = |asked: &mut Asked| asked.shutdown = Shutdown::Clean;
+    let found = preview(&case, all, &Budget::default());
+    assert_eq!((found.forecast.verdict, found.forecast.totals.units_lost), (Verdict::IndexLoss, Some(95)));
+    let anew = found.remedies.iter().find(|remedy| remedy.id == "rebuild_queues").unwrap();
+    assert_eq!(anew.units_lost, Some(0));
+    let segments = std::fs::read_dir(case.root().join("commitlog")).unwrap().count();
+    let step = format!("Set commitLogRecoverMaxNum={} in broker.conf", segments + 1);
+    assert!(anew.steps.iter().any(|told| told.starts_with(&step)), "{:?}", anew.steps);
 }

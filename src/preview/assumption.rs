@@ -213,8 +213,17 @@ impl Assumption {
     /// Bytes of the log that a forecast may have to read.
     #[must_use]
     pub fn log_bytes(&self) -> u64 {
-        Segments::list(&self.layout.log_dirs, None)
-            .map_or(0, |segments| segments.list.iter().map(|segment| segment.allocated).sum())
+        self.of_segments(|segments| segments.list.iter().map(|segment| segment.allocated).sum())
+    }
+
+    /// Segments of the log.
+    #[must_use]
+    pub fn log_segments(&self) -> usize {
+        self.of_segments(|segments| segments.list.len())
+    }
+
+    fn of_segments<T: Default>(&self, count: impl FnOnce(Segments) -> T) -> T {
+        Segments::list(&self.layout.log_dirs, None).map_or_else(|_| T::default(), count)
     }
 }
 

@@ -415,7 +415,8 @@ impl Scene<'_> {
         let question = &self.assumption.question;
         let is_missing = question.without.checkpoint || !self.assumption.layout.checkpoint().exists();
         if is_missing && !self.forecast.is_clean && self.forecast.verdict != Verdict::Inconclusive {
-            let summary = "there is no checkpoint, so the whole log is read".to_owned();
+            let summary =
+                "there is no checkpoint, so the log is read from as far back as recovery looks".to_owned();
             found.push(Finding::new(&finding::CHECKPOINT_MISSING, summary, &[]));
         }
         if self.assumption.is_mode_left_open && self.forecast.mode == LogKind::DLedger {

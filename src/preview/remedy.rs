@@ -8,6 +8,7 @@ use super::answer::run;
 use super::assumption::{Assumption, BrokerState};
 use super::estimate::estimate;
 use crate::broker::release::{KNOWN, Release};
+use crate::recovery::plan::file_limit;
 use crate::recovery::release::Rules;
 use crate::recovery::{Budget, Forecast, RecoveryError, Verdict};
 use crate::store::layout::LogKind;
@@ -120,8 +121,7 @@ pub fn same_release(assumption: &Assumption) -> Vec<Attempt> {
     let mut attempts = Attempts { assumption, found: Vec::new() };
     let is_clean = assumption.is_clean();
     if !is_clean && assumption.store.broker_state == BrokerState::Running {
-        let abort = format!("Make sure that {root}/abort is gone; if it is not, remove it");
-        let steps = [ORDERLY_STOP, &abort, START];
+        let steps = [ORDERLY_STOP, &no_abort(root), START];
         attempts.add(
             "orderly_stop",
             "stop the broker in an orderly way before it starts again",
@@ -166,6 +166,9 @@ pub fn same_release(assumption: &Assumption) -> Vec<Attempt> {
 const ORDERLY_STOP: &str =
     "Stop the broker in an orderly way (SIGTERM) and wait until its process is gone; it may take 20 s";
 const NO_BROKER: &str = "Make sure that no broker runs on this store";
+fn no_abort(root: &str) -> String {
+    format!("Make sure that {root}/abort is gone; if it is not, remove it")
+}
 const START: &str = "Start the broker, and compare the queues' ends with this answer";
 
 struct Attempts<'a> {
@@ -185,18 +188,34 @@ impl Attempts<'_> {
         });
     }
 
+    /// As many as there are, and one more in the making, where recovery would not look at all segments.
+    fn every_segment(&self) -> Option<i32> {
+        let question = &self.assumption.question;
+        let limit =
+            Rules::of(question.release).map_or(usize::MAX, |rules| file_limit(&rules, &question.conf));
+        let count = self.assumption.log_segments();
+        (self.assumption.store.mode != LogKind::DLedger && count > limit)
+            .then(|| i32::try_from(count + 1).unwrap_or(i32::MAX))
+    }
+
     /// Building the queues anew from the log. Messages written since a loss have queue offsets that are taken: they stay behind.
     fn add_rebuild(&mut self) {
         let root = &self.assumption.store.root;
         let has_recheck = self.assumption.question.release >= KNOWS_RECHECK;
         let copies = format!("Keep a copy of {root}/checkpoint and {root}/config");
-        let abort = format!("Make sure that {root}/abort is gone");
+        let abort = no_abort(root);
         let aside = format!("mv {root}/consumequeue {root}/consumequeue.aside");
         let offsets = format!(
             "Put {root}/config/consumerOffset.json of before the loss back, if groups have committed since, and remove its .bak"
         );
+        let every_segment = self.every_segment();
+        let look_back = every_segment.map(|count| {
+            format!(
+                "Set commitLogRecoverMaxNum={count} in broker.conf for this start: recovery reads only the last segments otherwise"
+            )
+        });
         let mut steps = vec![
-            "Stop the producers and let the consumers finish what was written since units went",
+            "Stop the producers, let the consumers finish what was written since units went, and stop them too",
             ORDERLY_STOP,
             &copies,
             &abort,
@@ -206,8 +225,12 @@ impl Attempts<'_> {
         if has_recheck {
             steps.push("Set recheckReputOffsetFromCq=true in broker.conf");
         }
-        steps.push("Start the broker and wait until dispatch is done (dispatch_behind_bytes is 0)");
+        steps.extend(look_back.as_deref());
+        steps.push(START);
         let change = |changed: &mut Assumption| {
+            if let Some(count) = every_segment {
+                changed.question.conf.commit_log_recover_max_num = count;
+            }
             changed.set_clean(true);
             changed.question.without.queues = true;
             changed.question.conf.recheck_reput_offset_from_cq |= has_recheck;

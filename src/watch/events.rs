@@ -125,7 +125,7 @@ events! {
     BatchCqTruncated "batch_cq_truncated" Notable "a batch consume queue was cut"
     ConfirmOffsetCorrected "confirm_offset_corrected" Notable "the confirm offset did not fit the log"
     LedgerMigration "ledger_migration" Info "a plain commitlog is carried over to DLedger"
-    LogTruncated "log_truncated" Notable "the log is cut to follow a master"
+    LogTruncated "log_truncated" Notable "the log is held against the master's, and cut where it differs"
     LogTruncateFailed "log_truncate_failed" Damage "the log could not be cut to follow a master"
 
     // Files
