@@ -199,8 +199,8 @@ fn what_cannot_be_compared_is_not_called_wrong() {
         let mut scene = Scene::killed();
         scene.foretell_otherwise(change);
         if at == 0 {
-            let flag = Detected { version: "5.2.0".to_owned(), source: VersionSource::Flag };
-            scene.watcher.observer.lock().unwrap().memory.release = Some(flag);
+            let found = Detected { version: "5.2.0".to_owned(), source: VersionSource::Process };
+            scene.watcher.observer.lock().unwrap().memory.release = Some(found);
         }
         if at == 4 {
             // Of a broker that ran on: the log then was shorter.
@@ -209,6 +209,20 @@ fn what_cannot_be_compared_is_not_called_wrong() {
         scene.restart();
         assert_eq!(scene.outcome(), ("not_comparable".to_owned(), 0), "{at}");
         assert!(scene.written().is_empty());
+    }
+}
+
+#[test]
+fn a_release_that_was_told_an_exporter_before_this_one_is_forgotten() {
+    for (source, is_kept) in
+        [(VersionSource::Flag, false), (VersionSource::Env, false), (VersionSource::Jar, true)]
+    {
+        let mut scene = Scene::killed();
+        let known = Detected { version: "4.9.4".to_owned(), source };
+        scene.watcher.observer.lock().unwrap().memory.release = Some(known.clone());
+        scene.restart();
+        let found = scene.watcher.observer.lock().unwrap().memory.release.clone();
+        assert_eq!(found == Some(known), is_kept, "{found:?}");
     }
 }
 

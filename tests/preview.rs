@@ -433,3 +433,15 @@ fn the_readme_shows_what_is_printed_of_the_demo() {
     assert!(printed.starts_with(front), "{printed}");
     assert!(printed.ends_with(end), "{printed}");
 }
+
+#[test]
+fn a_look_that_cannot_read_the_queues_says_so_and_tells_no_number() {
+    let killed = Killed::new();
+    let queues = killed.case.root().join("consumequeue");
+    std::fs::remove_dir_all(&queues).unwrap();
+    std::fs::write(&queues, "").unwrap();
+    let found = killed.run(&["inspect"]);
+    let text = String::from_utf8(found.stdout).unwrap();
+    assert_eq!(found.status.code(), Some(3), "{text}");
+    assert!(text.contains("Not indexed   ?") && text.contains("Queues        ?, "), "{text}");
+}

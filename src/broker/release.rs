@@ -51,6 +51,14 @@ label_set! {
     }
 }
 
+impl VersionSource {
+    /// Whether somebody has told it, and may take it back.
+    #[must_use]
+    pub fn is_told(self) -> bool {
+        matches!(self, Self::Flag | Self::Config | Self::Env)
+    }
+}
+
 /// A release, and how it is known.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Detected {

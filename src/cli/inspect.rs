@@ -10,7 +10,7 @@ use super::{EXIT_COULD_NOT_RUN, EXIT_RAN};
 use crate::app;
 use crate::config::{BrokerMode, Config, Word};
 use crate::count::counted;
-use crate::observe::picture::{Picture, QueueRow};
+use crate::observe::picture::{Collector, Picture, QueueRow};
 use crate::preview::Problem;
 use crate::preview::text_table::{Lean, printable, table};
 use crate::store::layout::RootState;
@@ -58,6 +58,13 @@ impl InspectFlags {
                 });
             }
         }
+        if let Some(Err(error)) = self.broker_conf.as_ref().map(std::fs::File::open) {
+            problems.push(Problem {
+                name: "broker.conf".to_owned(),
+                found: self.broker_conf.as_deref().unwrap_or("".as_ref()).display().to_string(),
+                expected: format!("a readable file: {error}"),
+            });
+        }
         let Some(format) = format.filter(|_| problems.is_empty()) else { return refuse_problems(&problems) };
         app::confine_inspection(&config);
         let picture = app::inspect(&config);
@@ -68,7 +75,11 @@ impl InspectFlags {
                 "queues": picture.queues.rows.iter().map(queue_json).collect::<Vec<_>>(),
             }))),
         };
-        if written && picture.root_state == RootState::Store { EXIT_RAN } else { EXIT_COULD_NOT_RUN }
+        let is_read = [Collector::Consumequeue, Collector::Commitlog]
+            .into_iter()
+            .all(|part| picture.collectors.get(&part).is_none_or(|state| state.error.is_none()));
+        let is_seen = picture.root_state == RootState::Store && is_read;
+        if written && is_seen { EXIT_RAN } else { EXIT_COULD_NOT_RUN }
     }
 }
 
@@ -104,7 +115,9 @@ fn text(picture: &Picture, width: usize) -> String {
     );
     fact("Not indexed", log.lag_bytes.map_or_else(|| "?".to_owned(), |bytes| counted(bytes, "byte")));
     let rows = &picture.queues.rows;
-    fact("Queues", format!("{}, of messages up to {}", rows.len(), known(picture.queues.max_physical)));
+    let queues =
+        picture.has_seen(Collector::Consumequeue).then(|| u64::try_from(rows.len()).unwrap_or(u64::MAX));
+    fact("Queues", format!("{}, of messages up to {}", known(queues), known(picture.queues.max_physical)));
     for file in log.invalid.iter().take(FILES) {
         let path = file.path.strip_prefix(&picture.root).unwrap_or(&file.path);
         let path = printable(&path.to_string_lossy());

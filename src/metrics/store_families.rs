@@ -9,7 +9,9 @@ use super::families::{Families, signed};
 use crate::inspect::log_end::TailState;
 use crate::inspect::metadata::TopicClass;
 use crate::observe::observer::Observer;
-use crate::observe::picture::{BadQueue, DiskArea, Log, Picture, QueueRow, QueueSums, Queues, Reclaimable};
+use crate::observe::picture::{
+    BadQueue, Collector, DiskArea, Log, Picture, QueueRow, QueueSums, Queues, Reclaimable,
+};
 use crate::observe::shrinkage::Explained;
 use crate::store::layout::{LogKind, QueueKind};
 use crate::store::segments::InvalidReason;
@@ -24,10 +26,12 @@ pub(super) fn fill(families: &mut Families, observer: &Observer, options: &Metri
     if picture.log_kind.is_none() {
         return;
     }
-    log(families, picture, now);
+    if picture.has_seen(Collector::Commitlog) {
+        log(families, picture, now);
+    }
     checkpoints(families, picture);
     disk(families, picture, options);
-    if picture.queue_kind == Some(QueueKind::File) {
+    if picture.queue_kind == Some(QueueKind::File) && picture.has_seen(Collector::Consumequeue) {
         queues(families, &picture.queues);
         topics(families, picture, observer, options.topics_limit);
         bad_queues(families, picture, options.bad_queues_limit);

@@ -333,7 +333,9 @@ impl Passes {
         let oldest = log_end::first_record(&segments, layout.log_kind)?;
         log.oldest = oldest.map(|record| record.stored_at);
         log.ledger_first = oldest.and_then(|record| record.ledger_index);
-        if let (Some(end), QueueKind::File) = (log.max, layout.queue_kind) {
+        let queues = self.collectors.get(&Collector::Consumequeue);
+        let has_seen_queues = queues.is_some_and(|state| state.last_success.is_some());
+        if let (Some(end), QueueKind::File, true) = (log.max, layout.queue_kind, has_seen_queues) {
             let lag = log_end::dispatch_lag(&segments, layout.log_kind, dispatched_to, end, mode)?;
             log.lag_bytes = Some(lag.bytes);
             log.lag_since = lag.oldest;

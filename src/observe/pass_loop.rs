@@ -186,7 +186,8 @@ impl PassLoop {
             let mut observer = self.observer();
             let told = only_known(observer.releases_told.from, observer.releases_told.to);
             // A broker that is gone is still the one that will be started again; of two that its lines told of, the newer.
-            let known = observer.memory.release.take();
+            // What was told an exporter before this one is not found anew.
+            let known = observer.memory.release.take().filter(|known| !known.source.is_told());
             let by_lines = known.as_ref().is_none_or(|known| known.source == VersionSource::Log);
             observer.memory.release = release.or(if by_lines { told.or(known) } else { known });
             observer.see(seen.picture, seen.shrinkages);

@@ -227,6 +227,12 @@ pub struct Picture {
 }
 
 impl Picture {
+    /// Whether this collector has come through at least once: what it saw then stays.
+    #[must_use]
+    pub fn has_seen(&self, collector: Collector) -> bool {
+        self.collectors.get(&collector).is_some_and(|state| state.last_success.is_some())
+    }
+
     /// A picture on which nothing is to be seen yet.
     #[must_use]
     pub fn blank(root: &Path, root_state: RootState, now: EpochMillis) -> Self {

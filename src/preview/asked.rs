@@ -81,7 +81,11 @@ impl Asked {
                 "index" => self.without.index = true,
                 _ => return Err(problem("abort, checkpoint, dledger-checkpoint or index")),
             },
-            _ => return Err(problem("version, mode, shutdown, set or without")),
+            _ => {
+                return Err(problem(
+                    "version, mode, shutdown, set, without, and queues or versions and remedies",
+                ));
+            }
         }
         Ok(())
     }

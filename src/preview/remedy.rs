@@ -129,7 +129,7 @@ pub fn same_release(assumption: &Assumption) -> Vec<Attempt> {
             |changed| changed.set_clean(true),
         );
     } else if !is_clean {
-        let steps = [NO_BROKER, &format!("rm {root}/abort"), START];
+        let steps = [NO_BROKER, &format!("rm {}", quoted(&format!("{root}/abort"))), START];
         attempts.add("remove_abort", "start with the abort file removed", &steps, |changed| {
             changed.set_clean(true);
         });
@@ -146,15 +146,14 @@ pub fn same_release(assumption: &Assumption) -> Vec<Attempt> {
     }
     let ledger_checkpoint = assumption.layout.ledger_checkpoint().filter(|path| path.exists());
     if let Some(path) = ledger_checkpoint.filter(|_| !question.without.ledger_checkpoint) {
-        let path = path.display();
-        let steps = [NO_BROKER, &format!("mv {path} {path}.aside"), START];
+        let steps = [NO_BROKER, &aside(&path.display().to_string()), START];
         let title = "start with DLedger's checkpoint set aside";
         attempts.add("set_aside_dledger_checkpoint", title, &steps, |changed| {
             changed.question.without.ledger_checkpoint = true;
         });
     }
     if !is_clean && !question.without.checkpoint && assumption.layout.checkpoint().exists() {
-        let steps = [NO_BROKER, &format!("mv {root}/checkpoint {root}/checkpoint.aside"), START];
+        let steps = [NO_BROKER, &aside(&format!("{root}/checkpoint")), START];
         attempts.add("set_aside_checkpoint", "start with the checkpoint set aside", &steps, |changed| {
             changed.question.without.checkpoint = true;
         });
@@ -166,6 +165,15 @@ pub fn same_release(assumption: &Assumption) -> Vec<Attempt> {
 const ORDERLY_STOP: &str =
     "Stop the broker in an orderly way (SIGTERM) and wait until its process is gone; it may take 20 s";
 const NO_BROKER: &str = "Make sure that no broker runs on this store";
+/// As a shell takes it for one word.
+fn quoted(path: &str) -> String {
+    shlex::try_quote(path).map_or_else(|_| path.to_owned(), Into::into)
+}
+
+fn aside(path: &str) -> String {
+    format!("mv {} {}", quoted(path), quoted(&format!("{path}.aside")))
+}
+
 fn no_abort(root: &str) -> String {
     format!("Make sure that {root}/abort is gone; if it is not, remove it")
 }
@@ -204,7 +212,7 @@ impl Attempts<'_> {
         let has_recheck = self.assumption.question.release >= KNOWS_RECHECK;
         let copies = format!("Keep a copy of {root}/checkpoint and {root}/config");
         let abort = no_abort(root);
-        let aside = format!("mv {root}/consumequeue {root}/consumequeue.aside");
+        let aside = aside(&format!("{root}/consumequeue"));
         let offsets = format!(
             "Put {root}/config/consumerOffset.json of before the loss back, if groups have committed since, and remove its .bak"
         );
@@ -271,5 +279,16 @@ impl Attempt {
             messages_dropped: then.totals.messages_dropped,
             duration_seconds: estimate(then, &self.assumption.question.conf).duration_seconds,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_can_be_given_to_a_shell() {
+        assert_eq!(aside("/data/store/checkpoint"), "mv /data/store/checkpoint /data/store/checkpoint.aside");
+        assert_eq!(aside("/a b/$c"), "mv '/a b/$c' '/a b/$c.aside'");
     }
 }
