@@ -85,16 +85,18 @@ pub struct Comparison {
 /// Reads `A,B,…`.
 ///
 /// # Errors
-/// The first that is no release.
+/// All that are no releases.
 pub fn versions(text: &str) -> Result<Vec<Release>, Problem> {
-    let one = |word: &str| {
-        release::parse(word).ok_or_else(|| Problem {
-            name: "versions".to_owned(),
-            found: word.to_owned(),
-            expected: "releases like 5.2.0,5.3.3".to_owned(),
-        })
-    };
-    text.split(',').map(str::trim).map(one).collect()
+    let words = || text.split(',').map(str::trim);
+    let others: Vec<&str> = words().filter(|word| release::parse(word).is_none()).collect();
+    if others.is_empty() {
+        return Ok(words().filter_map(release::parse).collect());
+    }
+    Err(Problem {
+        name: "versions".to_owned(),
+        found: others.join(","),
+        expected: "releases like 5.2.0,5.3.3".to_owned(),
+    })
 }
 
 impl Comparison {
