@@ -438,6 +438,9 @@ fn the_readme_shows_what_is_printed_of_the_demo() {
 fn a_look_that_cannot_read_the_queues_says_so_and_tells_no_number() {
     let killed = Killed::new();
     let queues = killed.case.root().join("consumequeue");
+    // One that cannot be read hides no other.
+    std::fs::write(queues.join("T0/7"), "").unwrap();
+    assert_eq!(killed.run(&["inspect"]).status.code(), Some(0));
     std::fs::remove_dir_all(&queues).unwrap();
     std::fs::write(&queues, "").unwrap();
     let found = killed.run(&["inspect"]);

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::preview::{Format, finish_text, json, read_format, read_root, refuse_problems, width};
+use super::preview::{Format, finish_text, json, problem, read_format, read_root, refuse_problems, width};
 use super::{EXIT_COULD_NOT_RUN, EXIT_RAN};
 use crate::app;
 use crate::config::{BrokerMode, Config, Word};
 use crate::count::counted;
-use crate::observe::picture::{Collector, Picture, QueueRow};
-use crate::preview::Problem;
+use crate::observe::picture::{Picture, QueueRow};
 use crate::preview::text_table::{Lean, printable, table};
-use crate::store::layout::RootState;
+use crate::store::layout::{QueueKind, RootState};
+use crate::store::told_file::{self, Links};
 use crate::web::{picture_json, queue_json};
 
 /// Files that are shown to people of which there should be none.
@@ -51,19 +51,14 @@ impl InspectFlags {
             config.broker.mode =
                 BrokerMode::ALL.iter().find(|(known, _)| known == word).map(|(_, mode)| *mode);
             if config.broker.mode.is_none() {
-                problems.push(Problem {
-                    name: "mode".to_owned(),
-                    found: word.clone(),
-                    expected: "plain, dledger or controller".to_owned(),
-                });
+                problems.push(problem("mode", word, "plain, dledger or controller"));
             }
         }
-        if let Some(Err(error)) = self.broker_conf.as_ref().map(std::fs::File::open) {
-            problems.push(Problem {
-                name: "broker.conf".to_owned(),
-                found: self.broker_conf.as_deref().unwrap_or("".as_ref()).display().to_string(),
-                expected: format!("a readable file: {error}"),
-            });
+        if let Some(path) = &self.broker_conf
+            && let Err(error) = told_file::read(path, Links::Followed)
+        {
+            let expected = format!("a readable file: {error}");
+            problems.push(problem("broker.conf", &path.display().to_string(), &expected));
         }
         let Some(format) = format.filter(|_| problems.is_empty()) else { return refuse_problems(&problems) };
         app::confine_inspection(&config);
@@ -75,11 +70,8 @@ impl InspectFlags {
                 "queues": picture.queues.rows.iter().map(queue_json).collect::<Vec<_>>(),
             }))),
         };
-        let is_read = [Collector::Consumequeue, Collector::Commitlog]
-            .into_iter()
-            .all(|part| picture.collectors.get(&part).is_none_or(|state| state.error.is_none()));
-        let is_seen = picture.root_state == RootState::Store && is_read;
-        if written && is_seen { EXIT_RAN } else { EXIT_COULD_NOT_RUN }
+        let has_queues = picture.queues.is_listed || picture.queue_kind == Some(QueueKind::RocksDb);
+        if written && picture.log.is_listed && has_queues { EXIT_RAN } else { EXIT_COULD_NOT_RUN }
     }
 }
 
@@ -115,8 +107,7 @@ fn text(picture: &Picture, width: usize) -> String {
     );
     fact("Not indexed", log.lag_bytes.map_or_else(|| "?".to_owned(), |bytes| counted(bytes, "byte")));
     let rows = &picture.queues.rows;
-    let queues =
-        picture.has_seen(Collector::Consumequeue).then(|| u64::try_from(rows.len()).unwrap_or(u64::MAX));
+    let queues = picture.queues.is_listed.then(|| u64::try_from(rows.len()).unwrap_or(u64::MAX));
     fact("Queues", format!("{}, of messages up to {}", known(queues), known(picture.queues.max_physical)));
     for file in log.invalid.iter().take(FILES) {
         let path = file.path.strip_prefix(&picture.root).unwrap_or(&file.path);

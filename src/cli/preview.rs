@@ -259,7 +259,8 @@ struct Told {
     text: String,
 }
 
-fn problem(name: &str, found: &str, expected: &str) -> Problem {
+/// A problem of the flag that is called so.
+pub(super) fn problem(name: &str, found: &str, expected: &str) -> Problem {
     Problem { name: name.to_owned(), found: found.to_owned(), expected: expected.to_owned() }
 }
 

@@ -240,14 +240,14 @@ impl Fields<'_, '_> {
 
     #[inline]
     fn host(&mut self, field: &'static str, is_v6: bool) -> Result<Host, MessageError> {
-        let needed = if is_v6 { 20 } else { 8 };
-        let bytes =
-            self.reader.take(needed).ok_or_else(|| MessageError::short(self.reader, field, needed))?;
-        let (address, port) = bytes.split_last_chunk().unwrap_or((bytes, &[0; 4]));
-        let ip = match (<[u8; 4]>::try_from(address), <[u8; 16]>::try_from(address)) {
-            (Ok(octets), _) => IpAddr::from(octets),
-            (_, octets) => IpAddr::from(octets.unwrap_or_default()),
+        let before = self.reader.clone();
+        let ip = if is_v6 {
+            self.reader.array::<16>().map(IpAddr::from)
+        } else {
+            self.reader.array::<4>().map(IpAddr::from)
         };
-        Ok(Host { ip, port: i32::from_be_bytes(*port) })
+        let needed = if is_v6 { 20 } else { 8 };
+        let host = ip.zip(self.reader.i32()).map(|(ip, port)| Host { ip, port });
+        host.ok_or_else(|| MessageError::short(&before, field, needed))
     }
 }

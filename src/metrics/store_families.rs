@@ -9,11 +9,9 @@ use super::families::{Families, signed};
 use crate::inspect::log_end::TailState;
 use crate::inspect::metadata::TopicClass;
 use crate::observe::observer::Observer;
-use crate::observe::picture::{
-    BadQueue, Collector, DiskArea, Log, Picture, QueueRow, QueueSums, Queues, Reclaimable,
-};
+use crate::observe::picture::{BadQueue, DiskArea, Log, Picture, QueueRow, QueueSums, Queues, Reclaimable};
 use crate::observe::shrinkage::Explained;
-use crate::store::layout::{LogKind, QueueKind};
+use crate::store::layout::LogKind;
 use crate::store::segments::InvalidReason;
 use crate::units::{EpochMillis, PhysicalOffset};
 
@@ -26,12 +24,12 @@ pub(super) fn fill(families: &mut Families, observer: &Observer, options: &Metri
     if picture.log_kind.is_none() {
         return;
     }
-    if picture.has_seen(Collector::Commitlog) {
+    if picture.log.is_listed {
         log(families, picture, now);
     }
     checkpoints(families, picture);
     disk(families, picture, options);
-    if picture.queue_kind == Some(QueueKind::File) && picture.has_seen(Collector::Consumequeue) {
+    if picture.queues.is_listed {
         queues(families, &picture.queues);
         topics(families, picture, observer, options.topics_limit);
         bad_queues(families, picture, options.bad_queues_limit);

@@ -245,7 +245,7 @@ impl Passes {
 
     /// Sums and rows of the queues as the tree has them.
     pub fn sum_queues(&self, picture: &mut Picture) {
-        let mut queues = Queues::default();
+        let mut queues = Queues { is_listed: true, ..Queues::default() };
         let mut rows = Vec::new();
         for class in TopicClass::ALL {
             queues.by_class.entry(class).or_default();
@@ -308,6 +308,7 @@ impl Passes {
         let segments = Segments::list(&layout.log_dirs, self.options.segment_len)?;
         let (allocated, apparent) = segments.bytes();
         let log = &mut picture.log;
+        log.is_listed = true;
         log.min = segments.list.first().map(|segment| segment.base);
         log.files = count(segments.list.len());
         (log.allocated, log.apparent) = (allocated, apparent);
@@ -333,9 +334,7 @@ impl Passes {
         let oldest = log_end::first_record(&segments, layout.log_kind)?;
         log.oldest = oldest.map(|record| record.stored_at);
         log.ledger_first = oldest.and_then(|record| record.ledger_index);
-        let queues = self.collectors.get(&Collector::Consumequeue);
-        let has_seen_queues = queues.is_some_and(|state| state.last_success.is_some());
-        if let (Some(end), QueueKind::File, true) = (log.max, layout.queue_kind, has_seen_queues) {
+        if let (Some(end), true) = (log.max, picture.queues.is_listed) {
             let lag = log_end::dispatch_lag(&segments, layout.log_kind, dispatched_to, end, mode)?;
             log.lag_bytes = Some(lag.bytes);
             log.lag_since = lag.oldest;

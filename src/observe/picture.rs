@@ -132,6 +132,8 @@ pub struct QueueRow {
 /// The consume queues of a store.
 #[derive(Debug, Clone, Default)]
 pub struct Queues {
+    /// Whether they could be listed; else nothing is known of them.
+    pub is_listed: bool,
     /// Sums by class of topic.
     pub by_class: BTreeMap<TopicClass, QueueSums>,
     /// Sums by topic.
@@ -151,6 +153,8 @@ pub struct Queues {
 /// The log of a store.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
+    /// Whether its directory could be listed; else nothing is known of it.
+    pub is_listed: bool,
     /// Position of the first byte of the first segment.
     pub min: Option<u64>,
     /// Exclusive end of the last record.
@@ -227,12 +231,6 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Whether this collector has come through at least once: what it saw then stays.
-    #[must_use]
-    pub fn has_seen(&self, collector: Collector) -> bool {
-        self.collectors.get(&collector).is_some_and(|state| state.last_success.is_some())
-    }
-
     /// A picture on which nothing is to be seen yet.
     #[must_use]
     pub fn blank(root: &Path, root_state: RootState, now: EpochMillis) -> Self {

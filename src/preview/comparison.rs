@@ -216,8 +216,8 @@ impl Comparison {
             text.push_str(&table(&head, &lines, width));
             text.push('\n');
         }
-        // Writing to a string cannot fail.
         let has_remedies = !self.columns.iter().any(|column| column == CLEAN_STOP);
+        // Writing to a string cannot fail.
         let _ = match &self.best {
             Some(Best { version, column }) if has_remedies => {
                 writeln!(text, "Least is lost by {version} with {column}; `preview` tells the steps.")

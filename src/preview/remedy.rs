@@ -165,6 +165,8 @@ pub fn same_release(assumption: &Assumption) -> Vec<Attempt> {
 const ORDERLY_STOP: &str =
     "Stop the broker in an orderly way (SIGTERM) and wait until its process is gone; it may take 20 s";
 const NO_BROKER: &str = "Make sure that no broker runs on this store";
+const START: &str = "Start the broker, and compare the queues' ends with this answer";
+
 /// As a shell takes it for one word.
 fn quoted(path: &str) -> String {
     shlex::try_quote(path).map_or_else(|_| path.to_owned(), Into::into)
@@ -177,7 +179,6 @@ fn aside(path: &str) -> String {
 fn no_abort(root: &str) -> String {
     format!("Make sure that {root}/abort is gone; if it is not, remove it")
 }
-const START: &str = "Start the broker, and compare the queues' ends with this answer";
 
 struct Attempts<'a> {
     assumption: &'a Assumption,
@@ -199,11 +200,12 @@ impl Attempts<'_> {
     /// As many as there are, and one more in the making, where recovery would not look at all segments.
     fn every_segment(&self) -> Option<i32> {
         let question = &self.assumption.question;
-        let limit =
-            Rules::of(question.release).map_or(usize::MAX, |rules| file_limit(&rules, &question.conf));
+        let rules = Rules::of(question.release).filter(|rules| rules.limits_files)?;
+        if self.assumption.store.mode == LogKind::DLedger {
+            return None;
+        }
         let count = self.assumption.log_segments();
-        (self.assumption.store.mode != LogKind::DLedger && count > limit)
-            .then(|| i32::try_from(count + 1).unwrap_or(i32::MAX))
+        (count > file_limit(&rules, &question.conf)).then(|| i32::try_from(count + 1).unwrap_or(i32::MAX))
     }
 
     /// Building the queues anew from the log. Messages written since a loss have queue offsets that are taken: they stay behind.

@@ -185,7 +185,7 @@ impl<'r> Reading<'r> {
         let open = file.open(self.disk)?;
         let workers = if limit.saturating_sub(from) > 2 * self.piece { threads() } else { 1 };
         if workers < 2 {
-            return self.take(&open, from, limit, None::<Ahead<NoHelp>>, each);
+            return self.take(&open, from, limit, None, each);
         }
         let next = AtomicUsize::new(0);
         // The memory comes before the number, so that the lowest number always has some.
@@ -224,7 +224,7 @@ impl<'r> Reading<'r> {
                 let piece = to_fill.try_lock().ok()?.try_recv().ok()?;
                 parse(namer, piece)
             };
-            let ahead = Ahead { done, free, waiting: Vec::new(), next: 0, help };
+            let ahead = Ahead { done, free, waiting: Vec::new(), next: 0, help: &help };
             self.take(&open, from, limit, Some(ahead), each)
         })
     }
@@ -308,7 +308,7 @@ impl<'r> Reading<'r> {
         open: &OpenListed<'_>,
         from: usize,
         limit: usize,
-        mut ahead: Option<Ahead<impl Fn(&mut Namer<'_>) -> Option<Piece>>>,
+        mut ahead: Option<Ahead<'_>>,
         mut each: impl FnMut(i64, Met<'_>) -> Result<Go, RecoveryError>,
     ) -> Result<(), RecoveryError> {
         let (mut namer, mut spare) = (Namer::new(self.names), Piece::default());
@@ -383,21 +383,18 @@ impl<'r> Reading<'r> {
     }
 }
 
-/// Where one thread does it all.
-type NoHelp = fn(&mut Namer<'_>) -> Option<Piece>;
-
 /// Pieces that others parse too.
-struct Ahead<H> {
+struct Ahead<'h> {
     done: Receiver<Piece>,
     free: Sender<Piece>,
     waiting: Vec<Piece>,
     /// The lowest number that was not taken.
     next: usize,
     /// Parses one that nobody does yet.
-    help: H,
+    help: &'h dyn Fn(&mut Namer<'_>) -> Option<Piece>,
 }
 
-impl<H: Fn(&mut Namer<'_>) -> Option<Piece>> Ahead<H> {
+impl Ahead<'_> {
     /// The piece with this number; `None` if it was taken before, or nobody makes it.
     fn take(&mut self, number: usize, namer: &mut Namer<'_>) -> Option<Piece> {
         if number < self.next {
